@@ -1,0 +1,57 @@
+/**
+ * The errors of this project. Wrong arguments throw TypeError, RangeError or SyntaxError; everything else is one of
+ * these. `code` is stable and meant for programs, the message for people.
+ *
+ * @module
+ */
+
+import type { Code } from "./types.ts";
+
+/** What all errors of the project have in common: a stable `code` beside the message. */
+export class PestoError extends Error {
+  override readonly name: string = "PestoError";
+  /** Stable, for programs. */
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The other side sent bytes that the protocol doesn't allow. Nothing was changed by them. */
+export class ProtocolError extends PestoError {
+  override readonly name = "ProtocolError";
+  declare readonly code: Code;
+  constructor(code: Code, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** Where in a set of tables a fault lies: index of the rule, and of the one it conflicts with. */
+export interface RuleLocation {
+  /** Name of the pif. */
+  readonly pif?: string;
+  readonly rule?: number;
+  readonly otherRule?: number;
+  /** Name of the other rule's pif. */
+  readonly otherPif?: string;
+}
+
+/** A table that isn't valid. */
+export class TableError extends PestoError {
+  override readonly name = "TableError";
+  declare readonly code: Code;
+  readonly location: RuleLocation;
+  constructor(code: Code, message: string, location: RuleLocation = {}, options?: ErrorOptions) {
+    super(code, message, options);
+    this.location = location;
+  }
+}
+
+/** The WebAssembly core stopped where it never should: a fault of this program, not of its input. */
+export class CoreError extends PestoError {
+  override readonly name = "CoreError";
+  constructor(message: string, options?: ErrorOptions) {
+    super("internal", message, options);
+  }
+}

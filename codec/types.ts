@@ -1,0 +1,178 @@
+/**
+ * The values that the codec turns bytes into: rules, pifs, and what each side of a control socket says.
+ *
+ * @module
+ */
+
+import type { CODE, OUTCOME, RULE_STATUS } from "./constants.ts";
+
+/** A transport protocol that can be forwarded. */
+export type Protocol = "tcp" | "udp";
+
+/**
+ * One forwarding rule. Addresses are text in their canonical form (RFC 5952 for IPv6, no brackets); an IPv4-mapped IPv6
+ * address is written as the IPv4 one.
+ */
+export interface Rule {
+  readonly protocol: Protocol;
+  /** Address to listen on; `"*"` for dual stack (any IPv4 and any IPv6 address), `"::"` alone is IPv6 only. */
+  readonly address: string;
+  /** Name of the interface to listen on, 1 to 15 bytes; absent for any. */
+  readonly interface?: string;
+  /** First and last port to listen on, 1 to 65535. */
+  readonly firstPort: number;
+  readonly lastPort: number;
+  /** Address to forward to; absent for the pif's default target. */
+  readonly target?: string;
+  /** Where `firstPort` goes; port n goes to `targetPort + (n - firstPort)`. */
+  readonly targetPort: number;
+  /** Ports that can't be bound are no error, unless none can. */
+  readonly weak: boolean;
+  /** Listen only on ports that something in the target listens on. */
+  readonly scan: boolean;
+}
+
+/** What a rule's sockets are doing, as a server reports it. */
+export type RuleStatus = Lowercase<keyof typeof RULE_STATUS>;
+
+/** A rule as a server lists it: with the state of its sockets. */
+export interface ListedRule extends Rule {
+  readonly status: RuleStatus;
+  /** How many ports of the range have no socket. */
+  readonly failedPorts: number;
+}
+
+/** The stable name of a reason; the numbers are in PROTOCOL.md. */
+export type Code = keyof typeof CODE;
+
+/** How a transaction ended. */
+export type Outcome =
+  | "done"
+  | "rejected"
+  | "rolled-back"
+  | "rollback-incomplete"
+  | "stale"
+  | "busy"
+  | "timed-out"
+  | "protocol-error";
+
+/** The outcomes in the order of their numbers on the wire. */
+export type OutcomeNumber = (typeof OUTCOME)[keyof typeof OUTCOME];
+
+/** What a server announces first. Times in seconds. */
+export interface Hello {
+  readonly version: number;
+  readonly minCompat: number;
+  /** Bits of {@linkcode FEATURE}. */
+  readonly features: number;
+  readonly revision: bigint;
+  readonly maxPifs: number;
+  /** Per pif. */
+  readonly maxRules: number;
+  /** Per pif. */
+  readonly maxSockets: number;
+  readonly transactionSeconds: number;
+  readonly holdSeconds: number;
+}
+
+/** One pif as announced, without its rules. */
+export interface PifHeader {
+  /** 1 to 255. */
+  readonly id: number;
+  readonly name: string;
+  /** Bits of {@linkcode CAPABILITY}. */
+  readonly capabilities: number;
+  /** Address for rules without a target of their own; absent for none. */
+  readonly defaultTarget?: string;
+  readonly ruleCount: number;
+}
+
+/** How a client wants its tables to be taken. */
+export type UpdateMode = "staged" | "one-shot" | "check";
+
+/** The head of an update. */
+export interface UpdateHeader {
+  /** The client's protocol version. */
+  readonly version: number;
+  readonly mode: UpdateMode;
+  /** The revision that the edit was made from; absent if any will do. */
+  readonly base?: bigint;
+  /** Roll back if the result can't be delivered. */
+  readonly rollBackUndelivered: boolean;
+  /** Seconds to wait for the commit before rolling back; 0 for the server's own limit. */
+  readonly holdSeconds: number;
+  /** How many tables follow. */
+  readonly pifCount: number;
+}
+
+/** What REJECTED and RESULT say. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly code: Code;
+  /** Id of the pif concerned. */
+  readonly pif?: number;
+  /** Index of the rule concerned in that pif's new table. */
+  readonly rule?: number;
+  /** Index of the rule that it conflicts with, and the id of that rule's pif. */
+  readonly otherRule?: number;
+  readonly otherPif?: number;
+  /** Revision of the table now in force. */
+  readonly revision: bigint;
+  readonly kept: number;
+  /** New sockets, `rebound` ones included. */
+  readonly opened: number;
+  readonly retired: number;
+  /** Endpoints that should have a socket and have none. */
+  readonly failed: number;
+  /** New sockets for which an old one had to be closed first. */
+  readonly rebound: number;
+  /** For people; may be empty. At most 1024 bytes as UTF-8. */
+  readonly sentence: string;
+}
+
+/** Ports in a row that failed for the same reason. */
+export interface FailedPorts {
+  readonly first: number;
+  readonly last: number;
+  /** Linux's error number. */
+  readonly errno: number;
+}
+
+/** The failed ports of one rule. */
+export interface RuleFailure {
+  /** Id of the pif. */
+  readonly pif: number;
+  /** Index in that pif's table. */
+  readonly rule: number;
+  readonly ports: readonly FailedPorts[];
+}
+
+/**
+ * What a client's bytes say. `records` of a `rules` event are whole 64-byte records whatever the dialect; they are the
+ * receiver's to keep.
+ */
+export type ClientEvent =
+  | { readonly kind: "update"; readonly header: UpdateHeader }
+  | { readonly kind: "table"; readonly pif: number; readonly ruleCount: number }
+  | { readonly kind: "rules"; readonly pif: number; readonly records: Uint8Array }
+  /** All tables have been sent. */
+  | { readonly kind: "end" }
+  | { readonly kind: "apply" }
+  | { readonly kind: "commit" }
+  | { readonly kind: "rollback" };
+
+/** What a server's bytes say. */
+export type ServerEvent =
+  | { readonly kind: "hello"; readonly hello: Hello }
+  | { readonly kind: "pif"; readonly pif: PifHeader }
+  /** Records of a listed pif, or in a report of the pif that the last `table` named. */
+  | { readonly kind: "rules"; readonly pif: number; readonly records: Uint8Array }
+  /** The listing is complete. */
+  | { readonly kind: "listed" }
+  | { readonly kind: "accepted" }
+  | { readonly kind: "rejected"; readonly verdict: Verdict }
+  | { readonly kind: "result"; readonly verdict: Verdict }
+  | { readonly kind: "table"; readonly pif: number; readonly ruleCount: number }
+  | { readonly kind: "ports"; readonly failure: RuleFailure }
+  /** The report that began with `result` is complete. */
+  | { readonly kind: "reported" };
