@@ -135,6 +135,9 @@ export const CAPABILITY = {
   REPLY_SOURCE: 256,
 } as const;
 
+/** Every capability. */
+export const ALL_CAPABILITIES: number = Object.values(CAPABILITY).reduce((bits, bit) => bits | bit, 0);
+
 /** Flag bits of a rule. */
 export const RULE_FLAG = { DUAL_STACK: 1, WEAK: 2, SCAN: 4 } as const;
 /** IP protocol numbers. Source: the IANA registry "Protocol Numbers". */
@@ -203,6 +206,44 @@ export const CODE = {
   "internal": 66,
 } as const;
 
+/** Why a text isn't an address. Not on the wire. */
+export const ADDRESS_FAULT = {
+  "none": 0,
+  "empty": 1,
+  "zone": 2,
+  "leading-zero": 3,
+  "ipv4": 4,
+  "ipv6": 5,
+  "neither": 6,
+} as const;
+
+/** Why a port specifier is refused; the names are the stable `code` of an error. Not on the wire. */
+export const SPECIFIER_FAULT = {
+  "none": 0,
+  "empty": 1,
+  "too-long": 2,
+  "bad-address": 3,
+  "address-not-allowed": 4,
+  "bad-interface-name": 5,
+  "interface-unsupported": 6,
+  "bad-chunk": 7,
+  "bad-port": 8,
+  "port-too-great": 9,
+  "port-order": 10,
+  "unexpected-text": 11,
+  "missing-target": 12,
+  "bad-target": 13,
+  "unspecified-target": 14,
+  "target-length": 15,
+  "different-targets": 16,
+  "scan-unsupported": 17,
+  "too-many-rules": 18,
+} as const;
+/** What is worth a warning about a port specifier; bits. */
+export const SPECIFIER_NOTE = { LOOPBACK_ADDRESSES: 1, UNUSED_TARGET: 2, NO_PORTS: 4 } as const;
+/** The most UTF-16 code units that a port specifier may have: half of what Linux lets one argument have, in bytes. */
+export const MAX_SPECIFIER = 65536;
+
 /** The limits that this implementation announces in HELLO. */
 export const MAX_PIFS = 255;
 export const MAX_RULES = 65535;
@@ -211,3 +252,23 @@ export const MAX_SOCKETS = 327680;
 
 /** Ids of the pifs that the released servers know; further pifs of ours start at `FIRST_OTHER`. */
 export const PIF_ID = { HOST: 1, TAP: 2, SPLICE: 3, FIRST_OTHER: 4 } as const;
+
+/** First 8 bytes from a server of the released dialect: `basil:s` and a zero byte. Its clients have no magic. */
+export const PASST_MAGIC: Uint8Array = new TextEncoder().encode("basil:s\0");
+/**
+ * The released dialect. Offsets in bytes from the end of the magic (GREETING), or from the pif's id (PIF from a server,
+ * TABLE from a client); a zero byte in place of an id ends either list.
+ */
+export const PASST = {
+  GREETING: { VERSION: 0, PIF_NAME_SIZE: 4, INTERFACE_NAME_SIZE: 8, SIZE: 12 },
+  PIF: { ID: 0, NAME: 1, CAPABILITIES: 129, RULE_COUNT: 133, SIZE: 137 },
+  TABLE: { PIF: 0, RULE_COUNT: 1, SIZE: 5 },
+  /** Stands where the next pif's id would. */
+  END: 0,
+  /** Bytes of a rule record, by version. Version 2 is a native record up to its status, version 1 lacks the target. */
+  RECORD_SIZE: { 1: 40, 2: 56 },
+  /** The most rules that a pif's table may have in the released programs. */
+  MAX_RULES: 255,
+  /** The capability bits that it knows. */
+  CAPABILITIES: 0x3f,
+} as const;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Code } from "./types.ts";
+import type { Code, SpecifierCode } from "./types.ts";
 
 /** What all errors of the project have in common: a stable `code` beside the message. */
 export class PestoError extends Error {
@@ -45,6 +45,31 @@ export class TableError extends PestoError {
   constructor(code: Code, message: string, location: RuleLocation = {}, options?: ErrorOptions) {
     super(code, message, options);
     this.location = location;
+  }
+}
+
+/** A part of a port specifier, in UTF-16 code units; a length of 0 is the place where something is missing. */
+export interface SpecifierPlace {
+  readonly specifier: string;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** A port specifier that can't be read, or that wants what the pif can't do. */
+export class SpecifierError extends PestoError {
+  override readonly name = "SpecifierError";
+  declare readonly code: SpecifierCode;
+  /** The whole specifier, as it was given. */
+  readonly specifier: string;
+  /** Where the fault lies, in UTF-16 code units. */
+  readonly position: number;
+  /** How long the faulty part is; 0 where something is missing. */
+  readonly length: number;
+  constructor(code: SpecifierCode, message: string, place: SpecifierPlace, options?: ErrorOptions) {
+    super(code, message, options);
+    this.specifier = place.specifier;
+    this.position = place.position;
+    this.length = place.length;
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CODE, OUTCOME, RULE_STATUS } from "./constants.ts";
+import type { CODE, OUTCOME, RULE_STATUS, SPECIFIER_FAULT } from "./constants.ts";
 
 /** A transport protocol that can be forwarded. */
 export type Protocol = "tcp" | "udp";
@@ -44,6 +44,9 @@ export interface ListedRule extends Rule {
 
 /** The stable name of a reason; the numbers are in PROTOCOL.md. */
 export type Code = keyof typeof CODE;
+
+/** The stable name of a reason why a port specifier is refused. */
+export type SpecifierCode = Exclude<keyof typeof SPECIFIER_FAULT, "none">;
 
 /** How a transaction ended. */
 export type Outcome =

@@ -32,11 +32,15 @@ export interface Route {
  *
  *     open() → serving ⇄ parked → closed
  *
- * Established flows are not the listener's: they go on when it is re-routed, parked or closed.
+ * Established flows are not the listener's: they go on, to the target that they began with, when it is re-routed or
+ * parked, and TCP ones also when it is closed. UDP flows may end with it, since their replies leave through its socket.
  */
 export interface Listener {
   readonly endpoint: Endpoint;
-  /** The same as long as the socket is the same, different for every other socket of this process. */
+  /**
+   * The same as long as the socket is the same, different for every other socket of this process. Endpoints that one
+   * socket has to stand for share it.
+   */
   readonly socketId: number;
   /** New flows are relayed to this route from the moment it is set. */
   route: Route;

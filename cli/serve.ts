@@ -1,0 +1,134 @@
+/**
+ * `pesto serve [OPTION]... PATH`: forwards ports until it is told to stop.
+ *
+ * @module
+ */
+
+import type { Protocol, Rule } from "../codec/types.ts";
+import { parseSpecifier } from "../codec/specifier.ts";
+import { serve } from "../server.ts";
+import { type OptionSpec, parseArguments, UsageError } from "./arguments.ts";
+import { ephemeralPorts } from "./ephemeral.ts";
+import { EXIT, type ExitStatus } from "./exit_status.ts";
+import { SERVE_HELP } from "./help.ts";
+import type { Output } from "./output.ts";
+
+const SPECS: readonly OptionSpec[] = [
+  { name: "target", value: "ADDRESS" },
+  { name: "pif", value: "NAME=ADDRESS" },
+  { name: "tcp-ports", short: "t", value: "SPEC" },
+  { name: "udp-ports", short: "u", value: "SPEC" },
+  { name: "transaction-timeout", value: "SECONDS" },
+  { name: "help", short: "h" },
+];
+
+/** What a command line asks for. */
+interface ServeArguments {
+  readonly path: string;
+  readonly target?: string;
+  readonly pifs: readonly { name: string; target: string }[];
+  readonly rules: readonly Rule[];
+  readonly transactionSeconds?: number;
+}
+
+/** Runs the command until SIGINT or SIGTERM; a second one ends the program at once. */
+export async function serveCommand(args: readonly string[], output: Output): Promise<ExitStatus> {
+  const parsed = read(args);
+  if (parsed === "help") {
+    output.print(SERVE_HELP);
+    return EXIT.DONE;
+  }
+  const { path, rules, ...options } = parsed;
+  const log = (message: string) => output.complain(message);
+  using signals = new Signals();
+  await using server = await serve({ ...options, path, rules: { HOST: rules }, log });
+  log(`Ready: control socket "${path}", ${rules.length} rules`);
+  const reason = await Promise.race([signals.first, server.finished]);
+  log(reason === undefined ? "Stopping" : `Stopping: ${reason}`);
+  return EXIT.DONE;
+}
+
+function read(args: readonly string[]): ServeArguments | "help" {
+  let path: string | undefined;
+  let options: Omit<ServeArguments, "path" | "pifs" | "rules"> = {};
+  const pifs: { name: string; target: string }[] = [];
+  const rules: Rule[] = [];
+  const specifier = (protocol: Protocol, text: string) => {
+    // The server validates against what its backend can do; here everything may be asked for.
+    const parsed = parseSpecifier(text, { protocol, ephemeral: ephemeralPorts() });
+    if (parsed.kind === "rules") rules.push(...parsed.rules);
+  };
+  for (const argument of parseArguments(args, SPECS)) {
+    if (argument.kind === "flag") return "help";
+    const { value } = argument;
+    if (argument.kind === "operand") {
+      if (path !== undefined) throw new UsageError(`Can't take "${value}": PATH is already "${path}"`);
+      path = value;
+      continue;
+    }
+    switch (argument.name) {
+      case "target":
+        options = { ...options, target: value };
+        break;
+      case "pif": {
+        const [name = "", target] = split(value, "=");
+        if (name === "" || target === undefined) {
+          throw new UsageError(`Can't take "--pif ${value}": it must be NAME=ADDRESS`);
+        }
+        pifs.push({ name, target });
+        break;
+      }
+      case "tcp-ports":
+        specifier("tcp", value);
+        break;
+      case "udp-ports":
+        specifier("udp", value);
+        break;
+      case "transaction-timeout":
+        options = { ...options, transactionSeconds: number("--transaction-timeout", value, 1, 86400) };
+        break;
+    }
+  }
+  if (path === undefined) throw new UsageError("Can't serve: the PATH of a control socket must be given");
+  return { ...options, path, pifs, rules };
+}
+
+function split(text: string, separator: string): [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function number(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`Can't take "${option} ${text}": it must be a whole number from ${min} to ${max}`);
+}
+
+/** The signals that end a server. SIGHUP is taken and ignored: a terminal that goes away must not end it. */
+class Signals implements Disposable {
+  /** Resolves to the name of the first one. */
+  readonly first: Promise<string>;
+  readonly #handlers: (readonly [Deno.Signal, () => void])[];
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.first = promise;
+    let seen = false;
+    const stop = (signal: Deno.Signal) => () => {
+      // Asked twice, it has no more patience.
+      if (seen) Deno.exit(EXIT.REFUSED);
+      seen = true;
+      resolve(signal);
+    };
+    this.#handlers = [
+      ["SIGINT", stop("SIGINT")],
+      ["SIGTERM", stop("SIGTERM")],
+      ["SIGHUP", () => {}],
+    ];
+    for (const [signal, handler] of this.#handlers) Deno.addSignalListener(signal, handler);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [signal, handler] of this.#handlers) Deno.removeSignalListener(signal, handler);
+  }
+}

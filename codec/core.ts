@@ -1,0 +1,171 @@
+/**
+ * The WebAssembly core, as the rest of the codec calls it. Nothing else in the project knows what it is made of.
+ *
+ * Theory of operation. The core is compiled on first use, synchronously; importing this file costs nothing and needs no
+ * permission. There is one instance, and calls never overlap, so its scratch area is free for every synchronous stretch
+ * of code: fill it, call, read the answer, before anything else calls. Memory only grows, and growing it detaches every
+ * view of it: views come from {@linkcode Core.bytes} and {@linkcode Core.view}, and none is held across a call.
+ *
+ * A trap or an abort is a fault of this program. It arrives as a CoreError; what the core's memory holds is then
+ * undefined.
+ *
+ * @module
+ */
+
+// @ts-types="../wasm/as_bind.d.ts"
+import { type BoundInstance, instantiateSync } from "npm:as-bind@0.8.2/dist/as-bind.esm.js";
+import { CORE_BASE64 } from "../wasm/core.ts";
+import type { BoundExports, RawExports } from "./core_exports.ts";
+import { CoreError } from "./errors.ts";
+
+/** The core's functions, and its memory. */
+export class Core {
+  /** Called with numbers and addresses only. */
+  readonly raw: RawExports;
+  /** Called with strings and byte arrays; what they return is a copy. */
+  readonly bound: BoundExports;
+  /** Address of a frame's largest payload and 64 bytes, free between any two calls. */
+  readonly scratch: number;
+  /** The numbers that the core was built with, by their names in `wasm/assembly/layout.ts`, as `RECORD.FIRST`. */
+  readonly constants: ReadonlyMap<string, number>;
+  readonly #memory: WebAssembly.Memory;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #view: DataView = new DataView(this.#bytes.buffer);
+
+  constructor() {
+    const { exports, memory } = instantiate();
+    this.#memory = memory;
+    this.raw = exports.raw as unknown as RawExports;
+    this.bound = exports.bound as unknown as BoundExports;
+    this.constants = exports.constants;
+    this.scratch = this.raw.scratch();
+  }
+
+  /** The core's whole memory, until the next call. */
+  get bytes(): Uint8Array {
+    this.#renew();
+    return this.#bytes;
+  }
+
+  /** The same for numbers of several bytes. */
+  get view(): DataView {
+    this.#renew();
+    return this.#view;
+  }
+
+  #renew(): void {
+    const { buffer } = this.#memory;
+    if (this.#bytes.buffer === buffer) return;
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+  }
+}
+
+let instance: Core | undefined;
+
+/**
+ * The core.
+ *
+ * @throws {CoreError} if it can't be compiled
+ */
+export function core(): Core {
+  return instance ??= new Core();
+}
+
+type AnyFunction = (...args: unknown[]) => unknown;
+
+interface Exports {
+  readonly raw: Record<string, AnyFunction>;
+  readonly bound: Record<string, AnyFunction>;
+  readonly constants: Map<string, number>;
+}
+
+function instantiate(): { exports: Exports; memory: WebAssembly.Memory } {
+  const { exports: boundExports, loadedModule } = start({
+    env: {
+      abort(message: number, file: number, line: number, column: number): never {
+        throw new CoreError(
+          `The core stopped: ${stringAt(memory, message)} (${stringAt(memory, file)}:${line}:${column})`,
+        );
+      },
+    },
+  });
+  const { memory, ...own } = loadedModule.instance.exports;
+  if (!(memory instanceof WebAssembly.Memory)) {
+    throw new CoreError("Can't start the core: the WebAssembly module has no memory");
+  }
+  const exports: Exports = { raw: {}, bound: {}, constants: new Map() };
+  for (const [name, value] of Object.entries(own)) {
+    if (value instanceof WebAssembly.Global) exports.constants.set(name, Number(value.value) >>> 0);
+    else if (typeof value === "function") exports.raw[name] = guarded(name, value as AnyFunction);
+  }
+  const { __collect: collect } = exports.raw;
+  if (collect === undefined) throw new CoreError("Can't start the core: the WebAssembly module has no collector");
+  for (const [name, value] of Object.entries(boundExports)) {
+    if (typeof value === "function") {
+      exports.bound[name] = collecting(copying(guarded(name, value as AnyFunction)), collect);
+    }
+  }
+  return { exports, memory };
+}
+
+function start(imports: WebAssembly.Imports): BoundInstance {
+  try {
+    return instantiateSync(decodeBase64(CORE_BASE64), imports);
+  } catch (cause) {
+    throw new CoreError("Can't start the core: the WebAssembly module was not accepted", { cause });
+  }
+}
+
+/**
+ * Calls between two collections of what strings and arrays leave behind. A call leaves some hundred bytes, so they never
+ * add up to more than a few hundred KiB.
+ */
+const CALLS_PER_COLLECTION = 512;
+let calls = 0;
+
+/** The same function, but now and then it clears up what calls have left behind. */
+function collecting(call: AnyFunction, collect: AnyFunction): AnyFunction {
+  return (...args) => {
+    if (++calls % CALLS_PER_COLLECTION === 0) collect();
+    return call(...args);
+  };
+}
+
+/**
+ * The same function, but byte arrays that it returns are the caller's: as-bind 0.8.2 gives views of the core's memory,
+ * which the next call may use for something else.
+ */
+function copying(call: AnyFunction): AnyFunction {
+  return (...args) => {
+    const result = call(...args);
+    return result instanceof Uint8Array ? result.slice() : result;
+  };
+}
+
+/** The same function, but what it throws is a CoreError. */
+function guarded(name: string, call: AnyFunction): AnyFunction {
+  return (...args) => {
+    try {
+      return call(...args);
+    } catch (cause) {
+      if (cause instanceof CoreError) throw cause;
+      throw new CoreError(`The core stopped: ${name} failed`, { cause });
+    }
+  };
+}
+
+/** A string of the core's own: UTF-16, its length in bytes right before it. */
+function stringAt(memory: unknown, pointer: number): string {
+  if (!(memory instanceof WebAssembly.Memory) || pointer === 0) return "aborted";
+  const { buffer } = memory;
+  const length = new DataView(buffer).getUint32(pointer - 4, true);
+  return new TextDecoder("utf-16le").decode(new Uint8Array(buffer, pointer, length));
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const decoded = atob(text);
+  const bytes = new Uint8Array(decoded.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = decoded.charCodeAt(index);
+  return bytes;
+}

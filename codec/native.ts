@@ -1,0 +1,67 @@
+/**
+ * The native dialect, as PROTOCOL.md has it to the byte.
+ *
+ * @module
+ */
+
+import { CLIENT_MAGIC, SERVER_MAGIC } from "./constants.ts";
+import type { ClientDialect, ServerDialect, TableUpdate } from "./dialect.ts";
+import { clientDecoder, serverDecoder } from "./native_decoder.ts";
+import { newFrame } from "./native_frame.ts";
+import { encodeHello, encodePif, encodePorts, encodeTable, encodeUpdate, encodeVerdict } from "./native_payloads.ts";
+import { encodeRules, type StatusChoice } from "./native_tables.ts";
+
+const SIGNAL = { apply: "APPLY", commit: "COMMIT", rollback: "ROLLBACK" } as const;
+
+/**
+ * The native dialect as a server speaks it. What can't be encoded throws a RangeError or a SyntaxError before any byte
+ * of its frame is made.
+ */
+export const nativeServer: ServerDialect = {
+  name: "native",
+  decoder: clientDecoder,
+
+  *greeting(hello, pifs) {
+    yield SERVER_MAGIC.slice();
+    yield encodeHello(hello);
+    for (const { header, table } of pifs) {
+      yield encodePif({ ...header, ruleCount: table.length });
+      yield* encodeRules(table, "with status");
+    }
+    yield end();
+  },
+
+  accepted: () => newFrame("ACCEPTED", 0).frame,
+  rejected: (verdict) => encodeVerdict("REJECTED", verdict),
+
+  *report({ verdict, tables, failures }) {
+    yield encodeVerdict("RESULT", verdict);
+    for (const update of tables) yield* encodeTableUpdate(update, "with status");
+    for (const failure of failures) yield* encodePorts(failure);
+    yield end();
+  },
+};
+
+/** The native dialect as a client speaks it. The number of tables is that of the tables given. Throws as {@linkcode nativeServer} does. */
+export const nativeClient: ClientDialect = {
+  name: "native",
+  decoder: serverDecoder,
+
+  *update(header, tables) {
+    yield CLIENT_MAGIC.slice();
+    yield encodeUpdate({ ...header, pifCount: tables.length });
+    for (const update of tables) yield* encodeTableUpdate(update, "without status");
+    yield end();
+  },
+
+  signal: (signal) => newFrame(SIGNAL[signal], 0).frame,
+};
+
+function* encodeTableUpdate({ pif, table }: TableUpdate, status: StatusChoice): Iterable<Uint8Array> {
+  yield encodeTable(pif, table.length);
+  yield* encodeRules(table, status);
+}
+
+function end(): Uint8Array {
+  return newFrame("END", 0).frame;
+}

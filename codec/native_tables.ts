@@ -1,0 +1,146 @@
+/**
+ * How tables follow their heads in both directions of the native dialect: PIF or TABLE, then exactly as many records as
+ * announced.
+ *
+ * @module
+ */
+
+import { CODE, MAX_PAYLOAD, RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "./constants.ts";
+import { core } from "./core.ts";
+import { ProtocolError } from "./errors.ts";
+import { type FrameName, newFrame } from "./native_frame.ts";
+import { CODES } from "./names.ts";
+import type { RuleTable } from "./table.ts";
+
+/** Whether a table goes out with the state of its sockets: from a server; what it said doesn't go back to it. */
+export type StatusChoice = "with status" | "without status";
+
+/** The RULES frames of a table. */
+export function* encodeRules(table: RuleTable, status: StatusChoice): Iterable<Uint8Array> {
+  for (let from = 0; from < table.length; from += RECORDS_PER_FRAME) {
+    const records = table.records(from, Math.min(from + RECORDS_PER_FRAME, table.length));
+    if (status === "without status") {
+      for (let at: number = RECORD.STATUS; at < records.length; at += RECORD_SIZE) {
+        records.fill(0, at, at - RECORD.STATUS + RECORD_SIZE);
+      }
+    }
+    const { frame } = newFrame("RULES", records.length);
+    frame.set(records, frame.length - records.length);
+    yield frame;
+  }
+}
+
+/**
+ * Counts the records of one table after the other, and the pifs that have had theirs.
+ *
+ *     between ── begin() ──▶ counting ── the last record ──▶ between
+ *
+ * A table without records leads from `between` to `between`.
+ */
+export class TableCounter {
+  readonly #sender: "client" | "server";
+  /** The pif that the table is of. */
+  #pif = 0;
+  #announced = 0;
+  #left = 0;
+  /** Whether the frame before was of a table, so that one more RULES would be too many. */
+  #follows = false;
+  #seen = new Set<number>();
+
+  constructor(sender: "client" | "server") {
+    this.#sender = sender;
+  }
+
+  /** Whether records are still missing. */
+  get inside(): boolean {
+    return this.#left > 0;
+  }
+
+  /** The pif of the table at hand. */
+  get pif(): number {
+    return this.#pif;
+  }
+
+  /** A new list of tables: every pif may be named again. */
+  restart(): void {
+    this.#seen = new Set();
+    this.#follows = false;
+  }
+
+  /** A pif is named; throws a ProtocolError if it was already. */
+  name(pif: number): void {
+    if (this.#seen.has(pif)) {
+      throw new ProtocolError("duplicate-pif", `Can't take the table of pif ${pif}: it was sent already`);
+    }
+    this.#seen.add(pif);
+  }
+
+  /** The named pif's table begins. */
+  begin(pif: number, ruleCount: number): void {
+    this.#pif = pif;
+    this.#announced = this.#left = ruleCount;
+    this.#follows = true;
+  }
+
+  /** Nothing of a table can follow any more. */
+  end(): void {
+    this.#follows = false;
+  }
+
+  /**
+   * Whether a frame that begins is a part of this table.
+   *
+   * @param closers the frames that may follow a complete table
+   * @throws {ProtocolError} if there are more or fewer records than announced, or another frame comes in between
+   */
+  covers(name: FrameName, payloadLength: number, closers: readonly FrameName[]): boolean {
+    if (name === "RULES" && this.#follows) {
+      const count = payloadLength / RECORD_SIZE;
+      if (count > this.#left) throw this.#miscount(`${this.#announced - this.#left + count}`);
+      return true;
+    }
+    if (!this.inside) return false;
+    if (closers.includes(name)) throw this.#miscount(`only ${this.#announced - this.#left}`);
+    throw unexpected(name, ["RULES"]);
+  }
+
+  /**
+   * The records of a RULES frame, for the receiver to keep.
+   *
+   * @throws {ProtocolError} if one of them isn't in order
+   */
+  take(payload: Uint8Array, borrowed: boolean): Uint8Array {
+    const { raw, scratch, bytes } = core();
+    bytes.set(payload, scratch);
+    const answer = scratch + MAX_PAYLOAD;
+    const count = payload.length / RECORD_SIZE;
+    const code = raw.checkRecords(scratch, count, this.#sender === "server", answer);
+    if (code !== CODE.none) {
+      const rule = this.#announced - this.#left + core().view.getUint32(answer, true);
+      throw new ProtocolError(
+        CODES.name(code) ?? "internal",
+        `Can't take rule ${rule} of pif ${this.#pif}: ${this.#recordFault(code)}`,
+      );
+    }
+    this.#left -= count;
+    return borrowed ? payload.slice() : payload;
+  }
+
+  #recordFault(code: number): string {
+    if (code !== CODE["reserved-bytes"]) return "a field of its record has a value that it can't have";
+    return `the last ${this.#sender === "client" ? 8 : 4} bytes of its record must be zero`;
+  }
+
+  #miscount(sent: string): ProtocolError {
+    return new ProtocolError(
+      "rule-count",
+      `Can't take the table of pif ${this.#pif}: it has ${sent} rules, it was announced with ${this.#announced}`,
+    );
+  }
+}
+
+/** The error for a frame that stands where only others may. */
+export function unexpected(name: FrameName, allowed: readonly FrameName[]): ProtocolError {
+  const must = allowed.length === 0 ? "the conversation is over" : `${allowed.join(" or ")} must come here`;
+  return new ProtocolError("unexpected-frame", `Can't take ${name}: ${must}`);
+}

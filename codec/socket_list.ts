@@ -1,0 +1,56 @@
+/**
+ * The kernel's lists of sockets: what `/proc/net/tcp`, `tcp6`, `udp` and `udp6` say, as values. Source of the format:
+ * proc(5), and the kernel's own `Documentation/networking/proc_net_tcp.rst`.
+ *
+ * @module
+ */
+
+import { formatAddress } from "./address.ts";
+import type { Protocol } from "./types.ts";
+
+/** A socket that takes what arrives from anybody: a listening TCP socket, or a UDP one that isn't connected. */
+export interface ListeningSocket {
+  readonly protocol: Protocol;
+  /** Canonical text; `"::"` may or may not take in IPv4, the lists don't tell. */
+  readonly address: string;
+  readonly port: number;
+  /** The socket's inode, which `/proc/PID/fd` shows too. */
+  readonly inode: number;
+}
+
+/** State of a socket that takes new flows, as the lists write it: TCP_LISTEN, and TCP_CLOSE for UDP. */
+const STATE: Readonly<Record<Protocol, string>> = { tcp: "0A", udp: "07" };
+
+/** The listening sockets of one list. Lines that don't look as they should are passed over. */
+export function parseSocketList(text: string, protocol: Protocol): ListeningSocket[] {
+  const sockets: ListeningSocket[] = [];
+  for (const line of text.split("\n").slice(1)) {
+    const [, local, , state, , , , , , inode] = line.trim().split(/\s+/);
+    if (local === undefined || state !== STATE[protocol]) continue;
+    const match = /^([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})$/.exec(local);
+    const [, address, port] = match ?? [];
+    if (address === undefined || port === undefined) continue;
+    sockets.push({
+      protocol,
+      address: formatAddress(addressBytes(address)),
+      port: parseInt(port, 16),
+      inode: Number(inode),
+    });
+  }
+  return sockets;
+}
+
+/** An address of the lists, words of 32 bits in the machine's (little-endian) order, as 16 bytes. */
+function addressBytes(hex: string): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const words = hex.length / 8;
+  if (words === 1) bytes.set([0xff, 0xff], 10);
+  const start = bytes.length - hex.length / 2;
+  for (let word = 0; word < words; word++) {
+    for (let byte = 0; byte < 4; byte++) {
+      const at = 8 * word + 2 * (3 - byte);
+      bytes[start + 4 * word + byte] = parseInt(hex.slice(at, at + 2), 16);
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,293 @@
+/**
+ * The rule tables of all pifs, swapped as one unit, and the sockets that serve them.
+ *
+ * Theory of operation. The forwarder owns the table in force (*active*) and its revision. A change names the tables of
+ * some pifs; the others keep theirs. It is validated as a whole before a socket is touched, then every backend's
+ * sockets are brought to it (`socket_set.ts`), and only a commit makes it the active one and raises the revision.
+ *
+ *     idle ── apply() ──▶ changing ──▶ applied ── commit() ───▶ idle, revision + 1
+ *       ▲                    │            └────── rollback() ─▶ idle, same revision
+ *       └──── threw ─────────┘
+ *
+ * Invariants: one change at a time, `busy` tells; nothing of `tables()` changes but in commit. Tables given to `apply`
+ * belong to the forwarder from then on.
+ *
+ * @module
+ */
+
+import { ALL_CAPABILITIES, CAPABILITY, MAX_RULES, MAX_SOCKETS } from "../codec/constants.ts";
+import { PestoError } from "../codec/errors.ts";
+import { RuleTable, type TablePolicy } from "../codec/table.ts";
+import type { Code, Rule } from "../codec/types.ts";
+import type { Backend, Endpoint } from "./backend.ts";
+import { EffectiveTable, type ListeningPorts, type PifRules } from "./effective.ts";
+import { type RuleOutcome, ruleOutcomes } from "./report.ts";
+import { type AppliedSockets, type ChangeCounts, type PortFailure, SocketSet } from "./socket_set.ts";
+
+/** An interface whose incoming flows are forwarded. */
+export interface Pif {
+  /** 1 to 255. */
+  readonly id: number;
+  readonly name: string;
+  /** Listens, and connects to targets. Pifs with the same backend share its ports. */
+  readonly backend: Backend;
+  /** Address for rules without a target of their own. */
+  readonly defaultTarget?: string;
+  /** Whether targets are looked for where the pif listens, so that a rule could forward to itself. */
+  readonly sameNamespace: boolean;
+  /** Tells which ports the targets listen on, for scan rules. */
+  readonly listening?: () => ListeningPorts;
+}
+
+/** New tables, by pif id. */
+export type Tables = ReadonlyMap<number, RuleTable>;
+
+/** What validation says about new tables. Rules are counted within their pif's table. */
+export type Validity =
+  | { readonly kind: "valid" }
+  | {
+    readonly kind: "invalid";
+    readonly code: Code;
+    readonly pif: number;
+    readonly rule?: number;
+    readonly otherPif?: number;
+    readonly otherRule?: number;
+  };
+
+/** What a change did, or would do. */
+export interface ChangeReport {
+  readonly counts: ChangeCounts;
+  /** The rules that have not got all of their sockets. */
+  readonly outcomes: readonly RuleOutcome[];
+  /** Whether a rule isn't served as it demands. */
+  readonly fault: boolean;
+}
+
+/** A change that stands, and can still be taken back. One of the two must be called, once. */
+export interface AppliedChange extends ChangeReport {
+  /** Makes the new tables the active ones; returns the new revision. */
+  commit(): bigint;
+  /** Brings the old tables' sockets back. Resolves to the rules of the old tables that lost some of theirs. */
+  rollback(): Promise<readonly RuleOutcome[]>;
+}
+
+/** The rule tables of all pifs and the sockets that serve them. Disposing of it disposes of the backends. */
+export class Forwarder implements AsyncDisposable {
+  readonly pifs: readonly Pif[];
+  readonly #localAddresses: readonly string[];
+  readonly #tables = new Map<number, RuleTable>();
+  readonly #sets: readonly { set: SocketSet; pifs: readonly Pif[] }[];
+  #revision = 0n;
+  #busy = false;
+
+  /** `localAddresses` are this machine's, so that a rule to one of its own listeners is recognised. */
+  constructor(pifs: readonly Pif[], localAddresses: readonly string[] = []) {
+    this.pifs = pifs;
+    this.#localAddresses = localAddresses;
+    for (const { id } of pifs) this.#tables.set(id, RuleTable.of([]));
+    this.#sets = [...Map.groupBy(pifs, ({ backend }) => backend)].map(([backend, pifs]) => ({
+      set: new SocketSet(backend, new EffectiveTable([])),
+      pifs,
+    }));
+  }
+
+  /** Grows with every committed change. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Whether a change is under way or stands uncommitted. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** The active table of a pif; it stays the forwarder's. */
+  table(pif: number): RuleTable {
+    const table = this.#tables.get(pif);
+    if (table === undefined) throw new RangeError(`Can't find the table of pif ${pif}: there is no such pif`);
+    return table;
+  }
+
+  /** What a pif can do: what its backend can, and scan if there is a way to find out what targets listen on. */
+  capabilities({ backend, listening }: Pif): number {
+    return backend.capabilities | (listening === undefined ? 0 : CAPABILITY.SCAN);
+  }
+
+  /** Checks new tables without touching anything. A pif must exist to be asked about. */
+  validate(tables: Tables): Validity {
+    for (const pif of this.pifs) {
+      const verdict = tables.get(pif.id)?.validate(this.#policy(pif));
+      if (verdict?.kind === "invalid") return { ...verdict, pif: pif.id };
+    }
+    for (const { pifs } of this.#sets) {
+      const conflict = this.#conflictAmong(pifs, tables);
+      if (conflict.kind === "invalid") return conflict;
+    }
+    return { kind: "valid" };
+  }
+
+  /** What {@linkcode apply} would do, with the binds tried on spare sockets. Changes nothing. The tables must be valid. */
+  async check(tables: Tables): Promise<ChangeReport> {
+    const results = [];
+    for (const { set, pifs } of this.#sets) {
+      using next = this.#effective(pifs, tables);
+      results.push(await set.check(next));
+    }
+    return this.#report(results, tables);
+  }
+
+  /**
+   * Brings the sockets to new tables, which must be valid.
+   *
+   * @throws {PestoError} (as a rejection) with the code `busy` while another change is under way
+   */
+  async apply(tables: Tables): Promise<AppliedChange> {
+    const applied = await this.#change(tables);
+    const report = this.#report(applied, tables);
+    return {
+      ...report,
+      commit: () => {
+        for (const change of applied) change.commit();
+        for (const [pif, table] of tables) {
+          this.table(pif)[Symbol.dispose]();
+          this.#tables.set(pif, table);
+        }
+        this.#revision++;
+        this.#settle();
+        return this.#revision;
+      },
+      rollback: async () => {
+        const lost: PortFailure[] = [];
+        for (const change of applied.toReversed()) lost.push(...await change.rollback());
+        for (const table of tables.values()) table[Symbol.dispose]();
+        this.#settle();
+        return ruleOutcomes(lost, (pif, rule) => this.table(pif).rule(rule));
+      },
+    };
+  }
+
+  /** Whether there is a scan rule, so that {@linkcode rescan} has something to do. */
+  get scans(): boolean {
+    return this.#sets.some(({ set }) => set.table.scans);
+  }
+
+  /** Whether a socket of the kernel's list is one of a rule's own, which no scan rule may take for a target's. */
+  isOwn({ protocol, address, port }: Endpoint): boolean {
+    const addresses = address === "::" ? ["::", "*"] : [address];
+    return this.#sets.some(({ set }) => addresses.some((address) => set.listener({ protocol, address, port })));
+  }
+
+  /** Opens and closes the sockets of scan rules as ports in the targets come into use and go out of it. */
+  async rescan(): Promise<void> {
+    const change = await this.#change(new Map());
+    for (const applied of change) applied.commit();
+    this.#settle();
+  }
+
+  /** Rules of the active tables that have not got all of their sockets. */
+  outcomes(): RuleOutcome[] {
+    return ruleOutcomes(
+      this.#sets.flatMap(({ set }) => set.failures()),
+      (pif, rule) => this.table(pif).rule(rule),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { set } of this.#sets) await set.backend[Symbol.asyncDispose]();
+  }
+
+  /** Brings all sockets to new tables; {@linkcode #settle} must follow. */
+  async #change(tables: Tables): Promise<AppliedSockets[]> {
+    if (this.#busy) throw new PestoError("busy", "Can't apply a table: another one is applied and not yet committed");
+    this.#busy = true;
+    const applied: AppliedSockets[] = [];
+    try {
+      for (const { set, pifs } of this.#sets) applied.push(await set.apply(this.#effective(pifs, tables)));
+      return applied;
+    } catch (error) {
+      for (const change of applied.toReversed()) await change.rollback();
+      this.#busy = false;
+      throw error;
+    }
+  }
+
+  #settle(): void {
+    this.#busy = false;
+    this.#noteStatus();
+  }
+
+  #policy(pif: Pif): TablePolicy {
+    const { defaultTarget, sameNamespace } = pif;
+    const policy = {
+      capabilities: this.capabilities(pif),
+      maxRules: MAX_RULES,
+      maxSockets: MAX_SOCKETS,
+      sameNamespace,
+      localAddresses: this.#localAddresses,
+    };
+    return defaultTarget === undefined ? policy : { ...policy, defaultTarget };
+  }
+
+  #rulesOf(pifs: readonly Pif[], tables: Tables): PifRules[] {
+    return pifs.map(({ id, defaultTarget, listening }) => ({
+      pif: id,
+      table: tables.get(id) ?? this.table(id),
+      ...(defaultTarget !== undefined && { defaultTarget }),
+      ...(listening !== undefined && { listening }),
+    }));
+  }
+
+  #effective(pifs: readonly Pif[], tables: Tables): EffectiveTable {
+    return new EffectiveTable(this.#rulesOf(pifs, tables));
+  }
+
+  /** Each pif's table is valid by itself; what's left is that two of them want the same endpoint. */
+  #conflictAmong(pifs: readonly Pif[], tables: Tables): Validity {
+    if (this.#rulesOf(pifs, tables).filter(({ table }) => table.length > 0).length < 2) return { kind: "valid" };
+    using all = this.#effective(pifs, tables);
+    const verdict = all.table.validate({
+      capabilities: ALL_CAPABILITIES,
+      maxRules: all.table.length,
+      maxSockets: 0xffffffff,
+      sameNamespace: false,
+    });
+    if (verdict.kind === "valid" || verdict.rule === undefined) return { kind: "valid" };
+    const place = all.place(verdict.rule);
+    if (verdict.otherRule === undefined) return { kind: "invalid", code: verdict.code, ...place };
+    const other = all.place(verdict.otherRule);
+    return { kind: "invalid", code: verdict.code, ...place, otherPif: other.pif, otherRule: other.rule };
+  }
+
+  #report(
+    results: readonly { counts: ChangeCounts; failures: readonly PortFailure[] }[],
+    tables: Tables,
+  ): ChangeReport {
+    const outcomes = ruleOutcomes(
+      results.flatMap(({ failures }) => failures),
+      (pif, rule): Rule => (tables.get(pif) ?? this.table(pif)).rule(rule),
+    );
+    const total = (name: keyof ChangeCounts) => results.reduce((sum, { counts }) => sum + counts[name], 0);
+    return {
+      counts: {
+        kept: total("kept"),
+        opened: total("opened"),
+        retired: total("retired"),
+        failed: total("failed"),
+        rebound: total("rebound"),
+      },
+      outcomes,
+      fault: outcomes.some(({ fault }) => fault),
+    };
+  }
+
+  /** Writes into the active tables' records what their sockets are doing, for listings. */
+  #noteStatus(): void {
+    for (const table of this.#tables.values()) table.setAllStatus("bound");
+    for (const { pif, rule } of this.#sets.flatMap(({ set }) => set.table.waiting)) {
+      this.table(pif).setStatus(rule, "waiting", 0);
+    }
+    for (const { pif, rule, status, failedPorts } of this.outcomes()) {
+      this.table(pif).setStatus(rule, status, failedPorts);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The socket backend made of what Deno and Node.js offer everywhere, without FFI.
+ *
+ * How it works, and what the runtime keeps it from, is said where it is done: `portable/tcp_ports.ts` for listening
+ * (no IPv6-only TCP sockets), `portable/tcp_flows.ts` for relaying TCP (no resets), `portable/udp_ports.ts` and
+ * `portable/udp_flows.ts` for UDP (no choice of the source address on a wildcard). There is no binding to interfaces.
+ *
+ * @module
+ */
+
+import { CAPABILITY } from "../codec/constants.ts";
+import { PestoError } from "../codec/errors.ts";
+import type { Backend, BackendCounts, BackendOptions, Endpoint, Listener, Route } from "./backend.ts";
+import { bindErrorOf } from "./bind_failure.ts";
+import { endpointText } from "./endpoint.ts";
+import { systemError } from "./errno.ts";
+import { Episode, Limit } from "./portable/episode.ts";
+import { TcpFlows } from "./portable/tcp_flows.ts";
+import { TcpPorts } from "./portable/tcp_ports.ts";
+import { UdpFlows } from "./portable/udp_flows.ts";
+import { UdpPorts } from "./portable/udp_ports.ts";
+
+/** What is taken for options that aren't given. Bounds leave room under a limit of 16,384 file descriptors. */
+const DEFAULTS = {
+  maxConnections: 4096,
+  maxUdpFlows: 4096,
+  // RFC 4787, requirement 5: not less than two minutes.
+  udpIdle: 120_000,
+  connectTimeout: 10_000,
+} as const;
+
+/**
+ * A backend of Deno's own sockets. Its capabilities are what was found to work when it was made.
+ *
+ * @throws {RangeError} if a bound or time isn't a positive number
+ */
+export function portableBackend(options: BackendOptions = {}): Backend {
+  return new PortableBackend(options);
+}
+
+class PortableBackend implements Backend {
+  readonly name = "portable";
+  readonly capabilities: number = foundCapabilities();
+  readonly #tcpFlows: TcpFlows;
+  readonly #udpFlows: UdpFlows;
+  readonly #tcpPorts: TcpPorts;
+  readonly #udpPorts: UdpPorts;
+  #disposed = false;
+
+  constructor(options: BackendOptions) {
+    const log = options.log ?? (() => {});
+    const maxConnections = positive("maxConnections", options);
+    const maxUdpFlows = positive("maxUdpFlows", options);
+    const tcpFull = `Can't relay more TCP connections: ${maxConnections} are open, the most allowed; new ones wait`;
+    const udpFull = `Can't serve more UDP peers: ${maxUdpFlows} are served, the most allowed; new ones are ignored`;
+    this.#tcpFlows = new TcpFlows(
+      new Limit(maxConnections, new Episode(log, tcpFull)),
+      positive("connectTimeout", options),
+    );
+    this.#udpFlows = new UdpFlows(
+      new Limit(maxUdpFlows, new Episode(log, udpFull)),
+      positive("udpIdle", options),
+      new Episode(log, "Can't serve more UDP peers"),
+    );
+    this.#tcpPorts = new TcpPorts(this.#tcpFlows, log);
+    this.#udpPorts = new UdpPorts(this.#udpFlows);
+  }
+
+  get counts(): BackendCounts {
+    return {
+      listeners: this.#tcpPorts.count + this.#udpPorts.count,
+      tcpFlows: this.#tcpFlows.count,
+      udpFlows: this.#udpFlows.count,
+    };
+  }
+
+  async open(endpoint: Endpoint, route: Route): Promise<Listener> {
+    return await this.#portsFor(endpoint).open(endpoint, route);
+  }
+
+  async probe(endpoint: Endpoint): Promise<void> {
+    await this.#portsFor(endpoint).probe(endpoint);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await Promise.all([this.#tcpPorts.close(), this.#udpPorts.close(), this.#tcpFlows.abort()]);
+  }
+
+  #portsFor(endpoint: Endpoint): TcpPorts | UdpPorts {
+    if (this.#disposed) {
+      throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
+    }
+    if (endpoint.interface !== undefined) throw bindErrorOf(endpoint, systemError("EOPNOTSUPP"));
+    switch (endpoint.protocol) {
+      case "tcp":
+        return this.#tcpPorts;
+      case "udp":
+        return this.#udpPorts;
+      default:
+        return endpoint.protocol satisfies never;
+    }
+  }
+}
+
+function positive(name: keyof typeof DEFAULTS, options: BackendOptions): number {
+  const value = options[name] ?? DEFAULTS[name];
+  if (value > 0) return value;
+  throw new RangeError(`Can't take "${value}" as ${name}: it must be a positive number`);
+}
+
+function foundCapabilities(): number {
+  const families = (bindable("127.0.0.1") ? CAPABILITY.IPV4 : 0) | (bindable("::1") ? CAPABILITY.IPV6 : 0);
+  return families | CAPABILITY.TCP | CAPABILITY.UDP | CAPABILITY.ANY_TARGET;
+}
+
+function bindable(hostname: string): boolean {
+  try {
+    Deno.listen({ hostname, port: 0 }).close();
+    return true;
+  } catch (error) {
+    // A system that lacks the family says so with a code; without one it is Deno that doesn't permit listening.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,142 @@
+import { Channel, type Connection } from "../../codec/channel.ts";
+import type { Decoder } from "../../codec/dialect.ts";
+import { ProtocolError } from "../../codec/errors.ts";
+import { assert, assertEquals, assertRejects } from "../assert.ts";
+
+interface Letter {
+  readonly kind: string;
+}
+
+/** A dialect of single letters, in which `!` is an error and a `(` must be followed by something. */
+function letters(): Decoder<Letter> {
+  let open = false;
+  return {
+    push(bytes) {
+      return [...new TextDecoder().decode(bytes)].map((kind) => {
+        if (kind === "!") throw new ProtocolError("bad-field", "Can't take !");
+        open = kind === "(";
+        return { kind };
+      });
+    },
+    finish() {
+      if (open) throw new ProtocolError("truncated", "Can't end after (");
+    },
+  };
+}
+
+/** A connection whose other side is a test. */
+class Fake implements Connection {
+  readonly written: string[] = [];
+  closed = 0;
+  /** Bytes that one write takes at most. */
+  appetite = Infinity;
+  readonly #incoming: (string | null)[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  feed(...chunks: (string | null)[]): void {
+    this.#incoming.push(...chunks);
+    this.#wake.resolve();
+  }
+  async read(into: Uint8Array): Promise<number | null> {
+    while (this.#incoming.length === 0) {
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers();
+    }
+    const chunk = this.#incoming.shift();
+    return chunk === null || chunk === undefined ? null : new TextEncoder().encodeInto(chunk, into).written;
+  }
+  write(bytes: Uint8Array): Promise<number> {
+    const taken = bytes.subarray(0, this.appetite);
+    this.written.push(new TextDecoder().decode(taken));
+    return Promise.resolve(taken.length);
+  }
+  close(): void {
+    this.closed++;
+  }
+}
+
+Deno.test("Channel.next() hands out events one by one, and undefined for ever after the end", async () => {
+  const fake = new Fake();
+  const channel = new Channel(fake, letters());
+  fake.feed("ab", "c", null);
+  const kinds = [];
+  for (let event = await channel.next(); event !== undefined; event = await channel.next()) kinds.push(event.kind);
+  assertEquals(kinds, ["a", "b", "c"]);
+  assertEquals(await channel.next(), undefined);
+});
+
+Deno.test("Channel.next() loses nothing when its signal interrupts a read", async () => {
+  const fake = new Fake();
+  const channel = new Channel(fake, letters());
+  const controller = new AbortController();
+  const interrupted = channel.next(controller.signal);
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => interrupted, RangeError, "enough");
+  fake.feed("a");
+  assertEquals((await channel.next())?.kind, "a");
+});
+
+Deno.test("Channel.next() throws what the decoder throws, at the end of the bytes too", async () => {
+  const broken = new Fake();
+  broken.feed("!");
+  assertEquals((await assertRejects(() => new Channel(broken, letters()).next(), ProtocolError)).code, "bad-field");
+  const cut = new Fake();
+  cut.feed("(", null);
+  const channel = new Channel(cut, letters());
+  await channel.next();
+  assertEquals((await assertRejects(() => channel.next(), ProtocolError)).code, "truncated");
+});
+
+Deno.test("Channel.next() refuses more bytes than the other side may send", async () => {
+  const fake = new Fake();
+  const channel = new Channel(fake, letters(), 3);
+  fake.feed("ab", "cd");
+  await channel.next();
+  await channel.next();
+  const error = await assertRejects(() => channel.next(), ProtocolError);
+  assertEquals(error.code, "too-many-bytes");
+  assertEquals(error.message, "Can't read a transaction: it has more than 3 bytes");
+});
+
+Deno.test("Channel.send() writes on until every byte is taken", async () => {
+  const fake = new Fake();
+  fake.appetite = 2;
+  await new Channel(fake, letters()).send([new TextEncoder().encode("abc"), new TextEncoder().encode("d")]);
+  assertEquals(fake.written, ["ab", "c", "d"]);
+});
+
+Deno.test("Channel.send() gives up when its signal is aborted", async () => {
+  const fake = new Fake();
+  fake.write = () => new Promise(() => {});
+  const controller = new AbortController();
+  const sending = new Channel(fake, letters()).send([new Uint8Array(1)], controller.signal);
+  controller.abort(new RangeError("enough"));
+  await assertRejects(() => sending, RangeError, "enough");
+});
+
+Deno.test("Channel.hungUp() resolves at the end and on a broken connection, not on bytes", async () => {
+  const ended = new Fake();
+  const waiting = new Channel(ended, letters()).hungUp();
+  ended.feed(null);
+  await waiting;
+
+  const broken = new Fake();
+  broken.read = () => Promise.reject(new Error("reset"));
+  await new Channel(broken, letters()).hungUp();
+
+  const talking = new Fake();
+  const channel = new Channel(talking, letters());
+  let gone = false;
+  channel.hungUp().then(() => gone = true);
+  talking.feed("a");
+  assertEquals((await channel.next())?.kind, "a");
+  assert(!gone);
+});
+
+Deno.test("Channel closes its connection once, when it is disposed of", () => {
+  const fake = new Fake();
+  const channel = new Channel(fake, letters());
+  channel[Symbol.dispose]();
+  channel[Symbol.dispose]();
+  assertEquals(fake.closed, 1);
+});

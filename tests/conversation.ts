@@ -1,0 +1,104 @@
+/**
+ * Whole conversations through a dialect: events to the bytes that its encoders make of them, and bytes, cut anywhere,
+ * to events.
+ *
+ * @module
+ */
+
+import type { ClientDialect, Decoder, Report, ServerDialect } from "../codec/dialect.ts";
+import { RuleTable } from "../codec/table.ts";
+import type { ClientEvent, PifHeader, ServerEvent } from "../codec/types.ts";
+
+/** The chunks that the encoders make of a client's events; at least `update` must be among them. */
+export function speakAsClient(dialect: ClientDialect, events: readonly ClientEvent[]): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  const queue = [...events];
+  const update = queue.shift();
+  if (update?.kind !== "update") throw new TypeError("Can't speak: a client's events begin with an update");
+  using held = new DisposableStack();
+  const tables = [];
+  for (let event = queue[0]; event?.kind === "table"; event = queue[0]) {
+    queue.shift();
+    tables.push({ pif: event.pif, table: held.use(takeRules(queue)) });
+  }
+  queue.shift();
+  chunks.push(...dialect.update(update.header, tables));
+  for (const { kind } of queue) {
+    if (kind !== "apply" && kind !== "commit" && kind !== "rollback") throw new TypeError(`Can't speak: "${kind}"`);
+    chunks.push(dialect.signal(kind));
+  }
+  return chunks;
+}
+
+/** The chunks that the encoders make of a server's events; at least those of the greeting must be among them. */
+export function speakAsServer(dialect: ServerDialect, events: readonly ServerEvent[]): Uint8Array[] {
+  const queue = [...events];
+  const hello = queue.shift();
+  if (hello?.kind !== "hello") throw new TypeError("Can't speak: a server's events begin with a hello");
+  using held = new DisposableStack();
+  const pifs: { header: PifHeader; table: RuleTable }[] = [];
+  for (let event = queue[0]; event?.kind === "pif"; event = queue[0]) {
+    queue.shift();
+    pifs.push({ header: event.pif, table: held.use(takeRules(queue)) });
+  }
+  queue.shift();
+  const chunks = [...dialect.greeting(hello.hello, pifs)];
+  for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+    switch (event.kind) {
+      case "accepted":
+        chunks.push(dialect.accepted());
+        break;
+      case "rejected":
+        chunks.push(dialect.rejected(event.verdict));
+        break;
+      case "result":
+        chunks.push(...dialect.report(takeReport(event, queue, held)));
+        break;
+      default:
+        throw new TypeError(`Can't speak: "${event.kind}" can't stand here`);
+    }
+  }
+  return chunks;
+}
+
+/** The events of bytes that come in these pieces. */
+export function hear<Event>(decoder: Decoder<Event>, pieces: Iterable<Uint8Array>): Event[] {
+  const events: Event[] = [];
+  for (const piece of pieces) events.push(...decoder.push(piece));
+  return events;
+}
+
+/** The bytes one by one. */
+export function* singly(bytes: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at++) yield bytes.slice(at, at + 1);
+}
+
+function takeRules(queue: { kind: string; records?: Uint8Array }[]): RuleTable {
+  const frames: Uint8Array[] = [];
+  for (let event = queue[0]; event?.kind === "rules" && event.records !== undefined; event = queue[0]) {
+    frames.push(event.records);
+    queue.shift();
+  }
+  const records = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    records.set(frame, at);
+    at += frame.length;
+  }
+  return RuleTable.ofRecords(records);
+}
+
+function takeReport(
+  { verdict }: ServerEvent & { kind: "result" },
+  queue: ServerEvent[],
+  held: DisposableStack,
+): Report {
+  const tables = [];
+  const failures = [];
+  for (let event = queue.shift(); event !== undefined && event.kind !== "reported"; event = queue.shift()) {
+    if (event.kind === "table") tables.push({ pif: event.pif, table: held.use(takeRules(queue)) });
+    else if (event.kind === "ports") failures.push(event.failure);
+    else throw new TypeError(`Can't speak: "${event.kind}" can't stand in a report`);
+  }
+  return { verdict, tables, failures };
+}

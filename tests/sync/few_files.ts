@@ -1,0 +1,57 @@
+/**
+ * Run with a low limit of open files: uses all of them up, so that a portable backend gets none for a connection and for
+ * a UDP peer that come then, frees them again, and prints what the backend said and did.
+ */
+
+import process from "node:process";
+import { portableBackend } from "../../sync/portable.ts";
+import {
+  Datagrams,
+  encode,
+  endpointAt,
+  freePort,
+  namedDatagrams,
+  namedTarget,
+  readSome,
+  routeTo,
+  until,
+  writeAll,
+} from "./harness.ts";
+
+/** Milliseconds to look at the processor's use: time for thousands of attempts if they came one after the other. */
+const LOOK = 300;
+
+const messages: string[] = [];
+await using target = namedTarget("a");
+await using udpTarget = namedDatagrams("a");
+await using backend = portableBackend({ log: (message) => messages.push(message) });
+const [port, udpPort] = [await freePort("tcp"), await freePort("udp")];
+await backend.open(endpointAt("tcp", "127.0.0.1", port), routeTo(port, target.port));
+await backend.open(endpointAt("udp", "127.0.0.1", udpPort), routeTo(udpPort, udpTarget.port));
+await using peer = new Datagrams();
+
+const files: Deno.FsFile[] = [];
+try {
+  for (;;) files.push(Deno.openSync("/dev/null"));
+} catch (error) {
+  if (!(error instanceof Error && "code" in error && error.code === "EMFILE")) throw error;
+}
+files.pop()?.close();
+using client = await Deno.connect({ hostname: "127.0.0.1", port });
+await writeAll(client, encode("waited"));
+await until("a failed accept", () => messages.length === 1);
+for (const text of ["lost", "lost, too"]) peer.send(text, udpPort);
+await until("a failed flow", () => messages.length === 2);
+
+const before = process.cpuUsage();
+await new Promise((resolve) => setTimeout(resolve, LOOK));
+const { user, system } = process.cpuUsage(before);
+for (const file of files) file.close();
+
+const answer = await readSome(client);
+peer.send("hello", udpPort);
+console.log(JSON.stringify({
+  messages: messages.map((message) => message.replace(`${port}`, "PORT")),
+  busyPart: (user + system) / 1000 / LOOK,
+  answers: [answer, await peer.receiveText()],
+}));

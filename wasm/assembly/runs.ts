@@ -1,0 +1,61 @@
+/**
+ * Lists of runs: ports in a row of which a diff says the same thing.
+ *
+ * @module
+ */
+
+/** What becomes of the endpoints of a run; the numbers are known to codec/table_diff.ts. */
+export namespace RUN {
+  /** Served before and after, by another route. */
+  export const MOVED: u32 = 1;
+  /** Needs a new socket, and nothing stands in its way. */
+  export const OPENED: u32 = 2;
+  /** No longer served, and in no new socket's way. */
+  export const RETIRED: u32 = 3;
+  /** No longer served, and in the way of a rebound one. */
+  export const RELEASED: u32 = 4;
+  /** Needs a new socket, which the kernel doesn't grant before a released one is closed. */
+  export const REBOUND: u32 = 5;
+
+  /** Bytes of a run, and the offsets of its fields: u32 three times, then u16 twice. */
+  export const SIZE: usize = 16;
+  export const KIND: usize = 0;
+  export const OLD_RULE: usize = 4;
+  export const NEW_RULE: usize = 8;
+  export const FIRST: usize = 12;
+  export const LAST: usize = 14;
+}
+
+/** Runs in memory that the list's last owner frees. */
+export class RunList {
+  start: usize = 0;
+  count: i32 = 0;
+  private capacity: i32 = 0;
+
+  /** `NO_RULE` stands for a rule that isn't there. */
+  add(kind: u32, oldRule: u32, newRule: u32, first: i32, last: i32): void {
+    if (this.count == this.capacity) {
+      this.capacity = this.capacity == 0 ? 64 : this.capacity * 2;
+      const size = <usize> this.capacity * RUN.SIZE;
+      this.start = this.start == 0 ? heap.alloc(size) : heap.realloc(this.start, size);
+    }
+    const run = this.at(this.count++);
+    store<u32>(run, kind, RUN.KIND);
+    store<u32>(run, oldRule, RUN.OLD_RULE);
+    store<u32>(run, newRule, RUN.NEW_RULE);
+    store<u16>(run, first, RUN.FIRST);
+    store<u16>(run, last, RUN.LAST);
+  }
+
+  /** Address of the run with this index. */
+  at(index: i32): usize {
+    return this.start + <usize> index * RUN.SIZE;
+  }
+
+  free(): void {
+    if (this.start != 0) heap.free(this.start);
+    this.start = 0;
+    this.count = 0;
+    this.capacity = 0;
+  }
+}
