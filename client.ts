@@ -19,11 +19,11 @@ import { PestoError, ProtocolError } from "./codec/errors.ts";
 import { nativeClient } from "./codec/native.ts";
 import { RuleTable } from "./codec/table.ts";
 import type {
+  FailedPorts,
   Hello,
   ListedRule,
   PifHeader,
   Rule,
-  RuleFailure,
   ServerEvent,
   UpdateHeader,
   UpdateMode,
@@ -42,11 +42,13 @@ export interface ConnectOptions {
 export interface ListedPif {
   /** 1 to 255. */
   readonly id: number;
+  /** What options call it, as HOST. */
   readonly name: string;
   /** Bits of {@linkcode CAPABILITY}. */
   readonly capabilities: number;
   /** Where rules without a target of their own go. */
   readonly defaultTarget?: string;
+  /** In the order of its table. */
   readonly rules: readonly ListedRule[];
 }
 
@@ -54,6 +56,7 @@ export interface ListedPif {
 export interface Listing {
   /** Version, revision and limits. */
   readonly hello: Hello;
+  /** In the order in which the server lists them. */
   readonly pifs: readonly ListedPif[];
 }
 
@@ -72,6 +75,7 @@ export interface UpdateOptions {
 export interface ReportedRule {
   /** Name of its pif. */
   readonly pif: string;
+  /** The rule, with its status. */
   readonly rule: ListedRule;
 }
 
@@ -81,20 +85,25 @@ export interface ReportedPorts {
   readonly pif: string;
   /** Index of the rule in that pif's table. */
   readonly rule: number;
-  readonly ports: RuleFailure["ports"];
+  /** In ascending order. */
+  readonly ports: readonly FailedPorts[];
 }
 
 /** What a server did with an update, or would do. */
 export interface UpdateResult extends Verdict {
   /** The rules whose status is not fine. */
   readonly rules: readonly ReportedRule[];
+  /** The ports that have no socket. */
   readonly failures: readonly ReportedPorts[];
 }
 
 /** An update that the server didn't carry out. `code` is the result's. */
 export class UpdateError extends PestoError {
+  /** Name of the class. */
   override readonly name = "UpdateError";
+  /** What the server said. */
   readonly result: UpdateResult;
+  /** Takes the code and the sentence from the result. */
   constructor(result: UpdateResult) {
     super(result.code, result.sentence);
     this.result = result;
@@ -135,7 +144,9 @@ const LONG_SECONDS = 2_147_483;
 
 /** One transaction with a server, made by {@linkcode connect}. Disposing of it hangs up. */
 export class Session implements Listing, Disposable {
+  /** Version, revision and limits of the server. */
   readonly hello: Hello;
+  /** In the order in which the server lists them. */
   readonly pifs: readonly ListedPif[];
   readonly #dialect: ClientDialect;
   readonly #channel: Channel<ServerEvent>;
@@ -174,6 +185,7 @@ export class Session implements Listing, Disposable {
     return this.#transact("check", tables, options);
   }
 
+  /** Hangs up. */
   [Symbol.dispose](): void {
     this.#usedUp = true;
     this.#channel[Symbol.dispose]();

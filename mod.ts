@@ -37,9 +37,16 @@ export type {
   UpdateOptions,
   UpdateResult,
 } from "./client.ts";
-export { CAPABILITY, FEATURE } from "./codec/constants.ts";
+export { CAPABILITY, CODE, FEATURE, SPECIFIER_FAULT } from "./codec/constants.ts";
 export { DeadlineError } from "./codec/deadlines.ts";
-export { PestoError, ProtocolError, type RuleLocation, SpecifierError, TableError } from "./codec/errors.ts";
+export {
+  PestoError,
+  ProtocolError,
+  type RuleLocation,
+  SpecifierError,
+  type SpecifierPlace,
+  TableError,
+} from "./codec/errors.ts";
 export { ruleText } from "./codec/format.ts";
 export { type ParsedSpecifier, parseSpecifier, type PortRange, type SpecifierContext } from "./codec/specifier.ts";
 export type {
@@ -51,6 +58,7 @@ export type {
   Protocol,
   Rule,
   RuleStatus,
+  SpecifierCode,
   Verdict,
 } from "./codec/types.ts";
 export { serve, Server } from "./server.ts";

@@ -57,6 +57,7 @@ import { type Turn, Turns } from "./sync/turns.ts";
 
 /** One more pif for a server: its name, and where rules without a target of their own go. */
 export interface PifOptions {
+  /** Any name but HOST, of at most 127 bytes. */
   readonly name: string;
   /** A numeric address. */
   readonly target: string;
@@ -146,6 +147,7 @@ export class Server implements AsyncDisposable {
     return this.#shared.forwarder.revision;
   }
 
+  /** Stops serving. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(new DeadlineError("internal", "Can't go on with a transaction: the server is stopping"));
     this.#control[Symbol.dispose]();

@@ -6,6 +6,9 @@
  * of code: fill it, call, read the answer, before anything else calls. Memory only grows, and growing it detaches every
  * view of it: views come from {@linkcode Core.bytes} and {@linkcode Core.view}, and none is held across a call.
  *
+ * Strings and arrays that cross over are garbage afterwards. The core collects only when told to, which is between two
+ * calls, once these may have made {@linkcode GARBAGE_LIMIT} bytes of it.
+ *
  * A trap or an abort is a fault of this program. It arrives as a CoreError; what the core's memory holds is then
  * undefined.
  *
@@ -17,6 +20,12 @@ import { type BoundInstance, instantiateSync } from "npm:as-bind@0.8.2/dist/as-b
 import { CORE_BASE64 } from "../wasm/core.ts";
 import type { BoundExports, RawExports } from "./core_exports.ts";
 import { CoreError } from "./errors.ts";
+
+/** How many bytes of garbage the core's memory may hold, roughly. A choice of memory against time, of no great weight. */
+const GARBAGE_LIMIT = 1024 * 1024;
+/** Bytes of garbage that any call may make, and what it may make for each UTF-16 code unit or byte that it is given or gives. */
+const GARBAGE_PER_CALL = 512;
+const GARBAGE_PER_UNIT = 4;
 
 /** The core's functions, and its memory. */
 export class Core {
@@ -94,17 +103,14 @@ function instantiate(): { exports: Exports; memory: WebAssembly.Memory } {
   if (!(memory instanceof WebAssembly.Memory)) {
     throw new CoreError("Can't start the core: the WebAssembly module has no memory");
   }
+  const guard = new Guard(own["__collect"] as AnyFunction);
   const exports: Exports = { raw: {}, bound: {}, constants: new Map() };
   for (const [name, value] of Object.entries(own)) {
     if (value instanceof WebAssembly.Global) exports.constants.set(name, Number(value.value) >>> 0);
-    else if (typeof value === "function") exports.raw[name] = guarded(name, value as AnyFunction);
+    else if (typeof value === "function") exports.raw[name] = guard.around(name, value as AnyFunction);
   }
-  const { __collect: collect } = exports.raw;
-  if (collect === undefined) throw new CoreError("Can't start the core: the WebAssembly module has no collector");
   for (const [name, value] of Object.entries(boundExports)) {
-    if (typeof value === "function") {
-      exports.bound[name] = collecting(copying(guarded(name, value as AnyFunction)), collect);
-    }
+    if (typeof value === "function") exports.bound[name] = guard.around(name, value as AnyFunction);
   }
   return { exports, memory };
 }
@@ -117,42 +123,41 @@ function start(imports: WebAssembly.Imports): BoundInstance {
   }
 }
 
-/**
- * Calls between two collections of what strings and arrays leave behind. A call leaves some hundred bytes, so they never
- * add up to more than a few hundred KiB.
- */
-const CALLS_PER_COLLECTION = 512;
-let calls = 0;
+/** Stands around every call into the core. */
+class Guard {
+  readonly #collect: AnyFunction;
+  /** Bytes of garbage since the last collection. */
+  #garbage = 0;
 
-/** The same function, but now and then it clears up what calls have left behind. */
-function collecting(call: AnyFunction, collect: AnyFunction): AnyFunction {
-  return (...args) => {
-    if (++calls % CALLS_PER_COLLECTION === 0) collect();
-    return call(...args);
-  };
+  constructor(collect: AnyFunction) {
+    this.#collect = collect;
+  }
+
+  /**
+   * The same function, but it has the garbage collected when that is due, what it throws is a CoreError, and an array
+   * that it returns is the caller's: as-bind 0.8.2 gives a view of memory that the next call may use for something else.
+   */
+  around(name: string, call: AnyFunction): AnyFunction {
+    return (...args) => {
+      try {
+        if (this.#garbage > GARBAGE_LIMIT) {
+          this.#garbage = 0;
+          this.#collect();
+        }
+        const result = call(...args);
+        this.#garbage += GARBAGE_PER_CALL + GARBAGE_PER_UNIT * (units(result) + units(args[0]));
+        return result instanceof Uint8Array ? result.slice() : result;
+      } catch (cause) {
+        if (cause instanceof CoreError) throw cause;
+        throw new CoreError(`The core stopped: ${name} failed`, { cause });
+      }
+    };
+  }
 }
 
-/**
- * The same function, but byte arrays that it returns are the caller's: as-bind 0.8.2 gives views of the core's memory,
- * which the next call may use for something else.
- */
-function copying(call: AnyFunction): AnyFunction {
-  return (...args) => {
-    const result = call(...args);
-    return result instanceof Uint8Array ? result.slice() : result;
-  };
-}
-
-/** The same function, but what it throws is a CoreError. */
-function guarded(name: string, call: AnyFunction): AnyFunction {
-  return (...args) => {
-    try {
-      return call(...args);
-    } catch (cause) {
-      if (cause instanceof CoreError) throw cause;
-      throw new CoreError(`The core stopped: ${name} failed`, { cause });
-    }
-  };
+/** Length of a string or an array. No function of the core takes one anywhere but in its first place, or a short one. */
+function units(value: unknown): number {
+  return typeof value === "string" || value instanceof Uint8Array ? value.length : 0;
 }
 
 /** A string of the core's own: UTF-16, its length in bytes right before it. */

@@ -1,5 +1,6 @@
 /**
- * What the WebAssembly core exports, as types. `wasm/assembly/` says what each function does.
+ * What the WebAssembly core exports, and where it writes what it can't return. `wasm/assembly/` says what each function
+ * does.
  *
  * @module
  */
@@ -20,6 +21,9 @@ export interface RawExports {
   payloadStep(type: number): number;
 
   checkRecords(records: Pointer, count: number, fromServer: boolean, answer: Pointer): number;
+  fromPasstRecords(from: Pointer, count: number, version: number, into: Pointer): void;
+  toPasstRecords(records: Pointer, count: number, version: number, room: number, into: Pointer): number;
+  findUnsayable(records: Pointer, count: number, version: number): number;
   findRule(table: Pointer, count: number, rule: Pointer): number;
   sortedIndexes(table: Pointer, count: number, answer: Pointer): Pointer;
   matchRule(table: Pointer, indexes: Pointer, count: number, endpoint: Pointer): number;
@@ -53,3 +57,22 @@ export interface BoundExports {
     loopbackOnly: boolean,
   ): Uint8Array;
 }
+
+/** What validation answers: offsets in bytes of little-endian u32. A test holds all of these against the core's own. */
+export const VERDICT = { RULE: 0, OTHER_RULE: 4, SOCKETS: 8, SIZE: 12 } as const;
+/** What a diff answers: offsets in bytes of little-endian u32. */
+export const DIFF = { RUNS: 0, RUN_COUNT: 4, KEPT: 8 } as const;
+/** A run's kinds, its size and the offsets of its fields in bytes: little-endian, u32 three times, then u16 twice. */
+export const RUN = {
+  MOVED: 1,
+  OPENED: 2,
+  RETIRED: 3,
+  RELEASED: 4,
+  REBOUND: 5,
+  SIZE: 16,
+  KIND: 0,
+  OLD_RULE: 4,
+  NEW_RULE: 8,
+  FIRST: 12,
+  LAST: 14,
+} as const;

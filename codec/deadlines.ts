@@ -9,8 +9,11 @@ import type { Code } from "./types.ts";
 
 /** Something took too long. `code` says what: `read-deadline` or `transaction-deadline`. */
 export class DeadlineError extends PestoError {
+  /** Name of the class. */
   override readonly name = "DeadlineError";
+  /** Why, for programs. */
   declare readonly code: Code;
+  /** Takes the code and the sentence. */
   constructor(code: Code, message: string) {
     super(code, message);
   }

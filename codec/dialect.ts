@@ -1,6 +1,6 @@
 /**
  * What the two ends of a control socket need from a dialect: bytes in, events out, and values in, bytes out. `native.ts`
- * is the first one.
+ * is one, `passt.ts` the other in two versions; `detect.ts` tells them apart.
  *
  * @module
  */
@@ -54,11 +54,43 @@ export interface ClientLimits {
   readonly maxRules: number;
 }
 
+/** How much of a table a dialect can list. */
+export type Shown =
+  | { readonly kind: "whole" }
+  /** `records` are those of the rules that are listed, 64 bytes each, without status: what a client would send back. */
+  | { readonly kind: "part"; readonly records: Uint8Array };
+
+/** Whether a dialect has the words for an update, and if not, why. */
+export type Expressible =
+  | { readonly kind: "expressible" }
+  | {
+    readonly kind: "inexpressible";
+    /** Stable, for programs. */
+    readonly code: "mode-unsupported" | "too-many-rules" | "target-unsupported";
+    /** For people. */
+    readonly message: string;
+    /** Id of the pif concerned, and index of the rule in its new table. */
+    readonly pif?: number;
+    readonly rule?: number;
+  };
+
+/** What a sentence about a pif needs. */
+export type PifName = Pick<PifHeader, "id" | "name">;
+
 /** A dialect as a server speaks it. Encoders yield chunks of at most one frame, so that nothing grows with a table. */
 export interface ServerDialect {
-  readonly name: "native";
+  readonly name: "native" | "passt";
+  readonly version: number;
+  /** Whether a client is told what became of its update; if not, the encoders of answers make no bytes. */
+  readonly answers: boolean;
   decoder(limits: ClientLimits): Decoder<ClientEvent>;
+  /** Lists what `shown` says of each table. */
   greeting(hello: Hello, pifs: readonly PifTable[]): Iterable<Uint8Array>;
+  /**
+   * How much of this table a greeting lists. A client that was shown a part can't replace the table, except by what it
+   * was shown, which means that it leaves it alone.
+   */
+  shown(table: RuleTable): Shown;
   accepted(): Uint8Array;
   rejected(verdict: Verdict): Uint8Array;
   report(report: Report): Iterable<Uint8Array>;
@@ -66,8 +98,17 @@ export interface ServerDialect {
 
 /** A dialect as a client speaks it. */
 export interface ClientDialect {
-  readonly name: "native";
+  readonly name: "native" | "passt";
+  readonly version: number;
+  /** Whether the server says what became of an update; if not, nothing but the end of the connection follows one. */
+  readonly answers: boolean;
+  /** Whether an update must name all listed pifs, in the order of the listing, and not just those that change. */
+  readonly namesAllPifs: boolean;
   decoder(): Decoder<ServerEvent>;
+  /** `pifs` are those listed, for the message's sake. */
+  expressible(header: UpdateHeader, tables: readonly TableUpdate[], pifs: readonly PifName[]): Expressible;
+  /** @throws {RangeError} before the first chunk if the update isn't `expressible` */
   update(header: UpdateHeader, tables: readonly TableUpdate[]): Iterable<Uint8Array>;
+  /** @throws {TypeError} if the dialect has no such signal */
   signal(signal: "apply" | "commit" | "rollback"): Uint8Array;
 }

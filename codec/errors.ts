@@ -9,9 +9,11 @@ import type { Code, SpecifierCode } from "./types.ts";
 
 /** What all errors of the project have in common: a stable `code` beside the message. */
 export class PestoError extends Error {
+  /** Name of the class. */
   override readonly name: string = "PestoError";
   /** Stable, for programs. */
   readonly code: string;
+  /** Takes the code and the sentence, and what caused it. */
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
@@ -20,8 +22,11 @@ export class PestoError extends Error {
 
 /** The other side sent bytes that the protocol doesn't allow. Nothing was changed by them. */
 export class ProtocolError extends PestoError {
+  /** Name of the class. */
   override readonly name = "ProtocolError";
+  /** Why, for programs. */
   declare readonly code: Code;
+  /** Takes the code and the sentence, and what caused it. */
   constructor(code: Code, message: string, options?: ErrorOptions) {
     super(code, message, options);
   }
@@ -31,7 +36,9 @@ export class ProtocolError extends PestoError {
 export interface RuleLocation {
   /** Name of the pif. */
   readonly pif?: string;
+  /** Index of the rule in that pif's table. */
   readonly rule?: number;
+  /** Index of the rule that it conflicts with. */
   readonly otherRule?: number;
   /** Name of the other rule's pif. */
   readonly otherPif?: string;
@@ -39,9 +46,13 @@ export interface RuleLocation {
 
 /** A table that isn't valid. */
 export class TableError extends PestoError {
+  /** Name of the class. */
   override readonly name = "TableError";
+  /** Why, for programs. */
   declare readonly code: Code;
+  /** Where the fault lies. */
   readonly location: RuleLocation;
+  /** Takes the code and the sentence, and what caused it. */
   constructor(code: Code, message: string, location: RuleLocation = {}, options?: ErrorOptions) {
     super(code, message, options);
     this.location = location;
@@ -50,14 +61,19 @@ export class TableError extends PestoError {
 
 /** A part of a port specifier, in UTF-16 code units; a length of 0 is the place where something is missing. */
 export interface SpecifierPlace {
+  /** The whole specifier. */
   readonly specifier: string;
+  /** Where the part begins. */
   readonly position: number;
+  /** How long it is. */
   readonly length: number;
 }
 
 /** A port specifier that can't be read, or that wants what the pif can't do. */
 export class SpecifierError extends PestoError {
+  /** Name of the class. */
   override readonly name = "SpecifierError";
+  /** Why, for programs. */
   declare readonly code: SpecifierCode;
   /** The whole specifier, as it was given. */
   readonly specifier: string;
@@ -65,6 +81,7 @@ export class SpecifierError extends PestoError {
   readonly position: number;
   /** How long the faulty part is; 0 where something is missing. */
   readonly length: number;
+  /** Takes the code and the sentence, and what caused it. */
   constructor(code: SpecifierCode, message: string, place: SpecifierPlace, options?: ErrorOptions) {
     super(code, message, options);
     this.specifier = place.specifier;
@@ -75,7 +92,9 @@ export class SpecifierError extends PestoError {
 
 /** The WebAssembly core stopped where it never should: a fault of this program, not of its input. */
 export class CoreError extends PestoError {
+  /** Name of the class. */
   override readonly name = "CoreError";
+  /** Takes the code and the sentence, and what caused it. */
   constructor(message: string, options?: ErrorOptions) {
     super("internal", message, options);
   }

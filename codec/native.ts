@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CLIENT_MAGIC, SERVER_MAGIC } from "./constants.ts";
+import { CLIENT_MAGIC, SERVER_MAGIC, VERSION } from "./constants.ts";
 import type { ClientDialect, ServerDialect, TableUpdate } from "./dialect.ts";
 import { clientDecoder, serverDecoder } from "./native_decoder.ts";
 import { newFrame } from "./native_frame.ts";
@@ -19,7 +19,10 @@ const SIGNAL = { apply: "APPLY", commit: "COMMIT", rollback: "ROLLBACK" } as con
  */
 export const nativeServer: ServerDialect = {
   name: "native",
+  version: VERSION,
+  answers: true,
   decoder: clientDecoder,
+  shown: () => ({ kind: "whole" }),
 
   *greeting(hello, pifs) {
     yield SERVER_MAGIC.slice();
@@ -45,7 +48,11 @@ export const nativeServer: ServerDialect = {
 /** The native dialect as a client speaks it. The number of tables is that of the tables given. Throws as {@linkcode nativeServer} does. */
 export const nativeClient: ClientDialect = {
   name: "native",
+  version: VERSION,
+  answers: true,
+  namesAllPifs: false,
   decoder: serverDecoder,
+  expressible: () => ({ kind: "expressible" }),
 
   *update(header, tables) {
     yield CLIENT_MAGIC.slice();

@@ -20,8 +20,8 @@
  */
 
 import { CLIENT_MAGIC, SERVER_MAGIC } from "./constants.ts";
+import { badMagic, demandRuleCount, hungUp, type Speaker } from "./demands.ts";
 import type { ClientLimits, Decoder } from "./dialect.ts";
-import { ProtocolError } from "./errors.ts";
 import { FrameAssembler, type FrameName } from "./native_frame.ts";
 import {
   decodeHello,
@@ -39,7 +39,7 @@ import type { ClientEvent, ServerEvent, UpdateHeader } from "./types.ts";
 interface Conversation<Event> {
   readonly magic: Uint8Array;
   /** For error sentences: who speaks. */
-  readonly speaker: "client" | "server";
+  readonly speaker: Speaker;
   readonly tables: TableCounter;
   /** The frames that may follow what was said, apart from RULES. */
   allowed(): readonly FrameName[];
@@ -94,7 +94,7 @@ class NativeDecoder<Event> implements Decoder<Event> {
     const inMagic = this.#magicArrived > 0 && this.#magicArrived < magic.length;
     if (!inMagic && !this.#frames.inside && !tables.inside) return;
     const where = inMagic ? "its magic" : this.#frames.inside ? "a frame" : `the table of pif ${tables.pif}`;
-    throw new ProtocolError("truncated", `Can't go on: the ${speaker} hung up in the middle of ${where}`);
+    throw hungUp(speaker, where);
   }
 
   /** How many of these bytes are the magic's. */
@@ -102,13 +102,7 @@ class NativeDecoder<Event> implements Decoder<Event> {
     const { magic, speaker } = this.#conversation;
     let taken = 0;
     while (this.#magicArrived < magic.length && taken < bytes.length) {
-      if (bytes[taken] !== magic[this.#magicArrived]) {
-        const text = new TextDecoder().decode(magic.subarray(0, -1));
-        throw new ProtocolError(
-          "bad-magic",
-          `Can't talk to this ${speaker}: it must begin with "${text}" and a zero byte`,
-        );
-      }
+      if (bytes[taken] !== magic[this.#magicArrived]) throw badMagic(speaker, magic);
       this.#magicArrived++;
       taken++;
     }
@@ -161,13 +155,7 @@ class ClientConversation implements Conversation<ClientEvent> {
       case "TABLE": {
         const { pif, ruleCount } = decodeTable(payload);
         this.tables.name(pif);
-        const { maxRules } = this.#limits;
-        if (ruleCount > maxRules) {
-          throw new ProtocolError(
-            "too-many-rules",
-            `Can't take the table of pif ${pif}: it has ${ruleCount} rules, it may have ${maxRules}`,
-          );
-        }
+        demandRuleCount(pif, ruleCount, this.#limits.maxRules);
         this.tables.begin(pif, ruleCount);
         this.#tablesLeft--;
         return { kind: "table", pif, ruleCount };

@@ -24,6 +24,7 @@ import {
 import { ProtocolError } from "./errors.ts";
 import { type FrameName, newFrame } from "./native_frame.ts";
 import { CODES, MODES, OUTCOMES } from "./names.ts";
+import { decodePifName, decodeText, encodePifName } from "./pif_name.ts";
 import type { FailedPorts, Hello, PifHeader, RuleFailure, UpdateHeader, Verdict } from "./types.ts";
 
 /** The outcomes that REJECTED carries; RESULT carries all others. */
@@ -86,13 +87,7 @@ export function encodePif(pif: PifHeader): Uint8Array {
   put32(payload, PIF.RULE_COUNT, pif.ruleCount);
   const fields = bytesOf(payload);
   if (pif.defaultTarget !== undefined) fields.set(parseAddress(pif.defaultTarget), PIF.DEFAULT_TARGET);
-  const name = new TextEncoder().encode(pif.name);
-  if (name.length === 0 || name.length >= PIF_NAME_SIZE || name.includes(0)) {
-    throw new RangeError(
-      `Can't encode the pif name "${pif.name}": it must be 1 to ${PIF_NAME_SIZE - 1} bytes without a zero byte`,
-    );
-  }
-  fields.set(name, PIF.NAME);
+  fields.set(encodePifName(pif.name), PIF.NAME);
   return frame;
 }
 
@@ -108,7 +103,7 @@ export function decodePif(payload: DataView): PifHeader {
   const target = bytesOf(payload).subarray(PIF.DEFAULT_TARGET, PIF.DEFAULT_TARGET + ADDRESS_SIZE);
   return {
     id,
-    name: pifName(bytesOf(payload).subarray(PIF.NAME), id),
+    name: decodePifName(bytesOf(payload).subarray(PIF.NAME), id),
     capabilities: payload.getUint32(PIF.CAPABILITIES),
     ...(target.some((byte) => byte !== 0) && { defaultTarget: formatAddress(target) }),
     ruleCount: payload.getUint32(PIF.RULE_COUNT),
@@ -223,7 +218,7 @@ export function decodeVerdict(name: "REJECTED" | "RESULT", payload: DataView): V
     retired: payload.getUint32(RESULT.RETIRED),
     failed: payload.getUint32(RESULT.FAILED),
     rebound: payload.getUint32(RESULT.REBOUND),
-    sentence: utf8(bytesOf(payload).subarray(RESULT.SENTENCE), `${name}'s sentence`),
+    sentence: decodeText(bytesOf(payload).subarray(RESULT.SENTENCE), `${name}'s sentence`),
   };
 }
 
@@ -264,22 +259,6 @@ function pifId(payload: DataView, offset: number, frame: FrameName): number {
   const id = payload.getUint32(offset);
   if (id >= 1 && id <= MAX_PIFS) return id;
   throw badField(frame, `its pif id is ${id}, it must be 1 to ${MAX_PIFS}`);
-}
-
-function pifName(field: Uint8Array, id: number): string {
-  const end = field.indexOf(0);
-  if (end <= 0 || field.subarray(end).some((byte) => byte !== 0)) {
-    throw badField(`PIF ${id}`, "its name must have at least one byte, a zero byte at its end, and zeros after it");
-  }
-  return utf8(field.subarray(0, end), `the name of PIF ${id}`);
-}
-
-function utf8(bytes: Uint8Array, what: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new ProtocolError("bad-field", `Can't read ${what}: it isn't UTF-8`, { cause });
-  }
 }
 
 function badField(subject: string, fault: string): ProtocolError {

@@ -5,11 +5,10 @@
  * @module
  */
 
-import { CODE, MAX_PAYLOAD, RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "./constants.ts";
-import { core } from "./core.ts";
+import { RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "./constants.ts";
+import { demandRecords, NamedPifs, type Speaker } from "./demands.ts";
 import { ProtocolError } from "./errors.ts";
 import { type FrameName, newFrame } from "./native_frame.ts";
-import { CODES } from "./names.ts";
 import type { RuleTable } from "./table.ts";
 
 /** Whether a table goes out with the state of its sockets: from a server; what it said doesn't go back to it. */
@@ -38,16 +37,16 @@ export function* encodeRules(table: RuleTable, status: StatusChoice): Iterable<U
  * A table without records leads from `between` to `between`.
  */
 export class TableCounter {
-  readonly #sender: "client" | "server";
+  readonly #sender: Speaker;
   /** The pif that the table is of. */
   #pif = 0;
   #announced = 0;
   #left = 0;
   /** Whether the frame before was of a table, so that one more RULES would be too many. */
   #follows = false;
-  #seen = new Set<number>();
+  readonly #named = new NamedPifs();
 
-  constructor(sender: "client" | "server") {
+  constructor(sender: Speaker) {
     this.#sender = sender;
   }
 
@@ -63,16 +62,13 @@ export class TableCounter {
 
   /** A new list of tables: every pif may be named again. */
   restart(): void {
-    this.#seen = new Set();
+    this.#named.clear();
     this.#follows = false;
   }
 
   /** A pif is named; throws a ProtocolError if it was already. */
   name(pif: number): void {
-    if (this.#seen.has(pif)) {
-      throw new ProtocolError("duplicate-pif", `Can't take the table of pif ${pif}: it was sent already`);
-    }
-    this.#seen.add(pif);
+    this.#named.add(pif);
   }
 
   /** The named pif's table begins. */
@@ -110,25 +106,9 @@ export class TableCounter {
    * @throws {ProtocolError} if one of them isn't in order
    */
   take(payload: Uint8Array, borrowed: boolean): Uint8Array {
-    const { raw, scratch, bytes } = core();
-    bytes.set(payload, scratch);
-    const answer = scratch + MAX_PAYLOAD;
-    const count = payload.length / RECORD_SIZE;
-    const code = raw.checkRecords(scratch, count, this.#sender === "server", answer);
-    if (code !== CODE.none) {
-      const rule = this.#announced - this.#left + core().view.getUint32(answer, true);
-      throw new ProtocolError(
-        CODES.name(code) ?? "internal",
-        `Can't take rule ${rule} of pif ${this.#pif}: ${this.#recordFault(code)}`,
-      );
-    }
-    this.#left -= count;
+    demandRecords(this.#sender, payload, this.#pif, this.#announced - this.#left);
+    this.#left -= payload.length / RECORD_SIZE;
     return borrowed ? payload.slice() : payload;
-  }
-
-  #recordFault(code: number): string {
-    if (code !== CODE["reserved-bytes"]) return "a field of its record has a value that it can't have";
-    return `the last ${this.#sender === "client" ? 8 : 4} bytes of its record must be zero`;
   }
 
   #miscount(sent: string): ProtocolError {

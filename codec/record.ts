@@ -14,6 +14,8 @@ import type { ListedRule, Protocol, Rule } from "./types.ts";
 /** What says dual stack in place of an address. */
 const DUAL_STACK_ADDRESS = "*";
 const MAX_PORT = 65535;
+/** An address that isn't set. */
+const UNSET = new Uint8Array(ADDRESS_SIZE);
 
 /** The part of a rule that says where it listens. */
 export type Listening = Pick<Rule, "protocol" | "address" | "interface" | "firstPort" | "lastPort">;
@@ -34,7 +36,7 @@ export class RecordWriter {
     this.writeListening(rule, record);
     if (rule.target !== undefined) {
       const target = this.#address(rule.target);
-      if (target.every((byte) => byte === 0)) {
+      if (sameBytes(target, UNSET)) {
         throw new RangeError(`Can't encode the target "${rule.target}": leave it out for the default target`);
       }
       record.set(target, RECORD.TARGET);
@@ -86,7 +88,7 @@ export class RecordReader {
       ...(name !== "" && { interface: name }),
       firstPort: uint16(record, RECORD.FIRST),
       lastPort: uint16(record, RECORD.LAST),
-      ...(target.some((byte) => byte !== 0) && { target: this.#target.text(target) }),
+      ...(!sameBytes(target, UNSET) && { target: this.#target.text(target) }),
       targetPort: uint16(record, RECORD.TARGET_PORT),
       weak: (flags & RULE_FLAG.WEAK) !== 0,
       scan: (flags & RULE_FLAG.SCAN) !== 0,
@@ -108,12 +110,21 @@ class AddressMemory {
   #text = "";
 
   text(bytes: Uint8Array): string {
-    if (this.#bytes.length === 0 || bytes.some((byte, index) => byte !== this.#bytes[index])) {
+    if (!sameBytes(bytes, this.#bytes)) {
       this.#bytes = bytes.slice();
       this.#text = formatAddress(bytes);
     }
     return this.#text;
   }
+}
+
+/** A loop, because it runs twice for every rule of a listing. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) {
+    if (a[index] !== b[index]) return false;
+  }
+  return true;
 }
 
 /** The record of one rule. Throws as {@linkcode RecordWriter.write} does. */

@@ -16,6 +16,7 @@ import type { Protocol, Rule, SpecifierCode } from "./types.ts";
 
 /** What a specifier means depends on where it is used. */
 export interface SpecifierContext {
+  /** Protocol of the rules. */
   readonly protocol: Protocol;
   /** Bits of {@linkcode CAPABILITY}: those of the pif. All if absent. */
   readonly capabilities?: number;
@@ -27,7 +28,9 @@ export interface SpecifierContext {
 
 /** Ports in a row. */
 export interface PortRange {
+  /** First port. */
   readonly first: number;
+  /** Last port, not less than the first. */
   readonly last: number;
 }
 

@@ -14,8 +14,8 @@
  * @module
  */
 
+import { hungUp, type Speaker } from "./demands.ts";
 import type { Decoder } from "./dialect.ts";
-import { ProtocolError } from "./errors.ts";
 
 /** What a script needs to go on. */
 export interface Want {
@@ -30,6 +30,7 @@ export type Script = Generator<Want, never, Uint8Array>;
 
 /** Runs a script over bytes that come in pieces. */
 export class StepwiseDecoder<Event> implements Decoder<Event> {
+  readonly #speaker: Speaker;
   readonly #subject: string;
   readonly #script: Script;
   #want: Want;
@@ -40,10 +41,11 @@ export class StepwiseDecoder<Event> implements Decoder<Event> {
   #fault: { readonly error: unknown } | undefined;
 
   /**
-   * @param subject what is read, for the sentence about a hang-up
+   * @param subject what the speaker is in the middle of, for the sentence about a hang-up
    * @param begin makes the script; what that passes to `emit` is returned by the `push` that made it run
    */
-  constructor(subject: string, begin: (emit: (event: Event) => void) => Script) {
+  constructor(speaker: Speaker, subject: string, begin: (emit: (event: Event) => void) => Script) {
+    this.#speaker = speaker;
     this.#subject = subject;
     this.#script = begin((event) => this.#events.push(event));
     // A generator is given nothing before its first question, whatever its type says.
@@ -70,7 +72,7 @@ export class StepwiseDecoder<Event> implements Decoder<Event> {
   finish(): void {
     if (this.#fault !== undefined) throw this.#fault.error;
     if (this.#want.mayEnd && this.#gathered === 0) return;
-    throw new ProtocolError("truncated", `Can't read ${this.#subject}: the other side hung up in the middle of it`);
+    throw hungUp(this.#speaker, this.#subject);
   }
 
   /** The wanted bytes if this piece completes them. */

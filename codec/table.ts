@@ -14,6 +14,7 @@
 import { ADDRESS_SIZE, parseAddress } from "./address.ts";
 import { CODE, NO_RULE, RECORD, RECORD_SIZE } from "./constants.ts";
 import { type Core, core } from "./core.ts";
+import { VERDICT } from "./core_exports.ts";
 import { CODES, STATUSES } from "./names.ts";
 import { recordOf, RecordReader, RecordWriter } from "./record.ts";
 import { type TableDiff, takeDiff } from "./table_diff.ts";
@@ -64,9 +65,6 @@ function release(blocks: Blocks): void {
 
 /** The fewest records that a table makes room for. */
 const LEAST_CAPACITY = 16;
-
-/** Offsets in bytes of what the core writes when it has validated, little-endian. */
-const VERDICT = { RULE: 0, OTHER_RULE: 4, SOCKETS: 8, SIZE: 16 } as const;
 
 /** The rules of one pif, or of several in a row. */
 export class RuleTable implements Disposable {

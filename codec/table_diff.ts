@@ -5,6 +5,7 @@
  */
 
 import { core } from "./core.ts";
+import { DIFF, RUN } from "./core_exports.ts";
 
 /** A run as the core reports it, before it is known what it says. */
 interface RunBounds {
@@ -35,19 +36,15 @@ export interface TableDiff {
   readonly runs: EndpointRun[];
 }
 
-/** Offsets in bytes of what the core writes when it has compared two tables, and of each run; little-endian. */
-const DIFF = { RUNS: 0, RUN_COUNT: 4, KEPT: 8 } as const;
-const RUN = { KIND: 0, OLD_RULE: 4, NEW_RULE: 8, FIRST: 12, LAST: 14, SIZE: 16 } as const;
-/** What the core calls the kinds of runs. */
-const RUN_KIND = { MOVED: 1, OPENED: 2, RETIRED: 3, RELEASED: 4, REBOUND: 5 } as const;
-
 /** The diff that the core has written to `answer`; the memory of its runs is given back. */
 export function takeDiff(answer: number): TableDiff {
   const { raw, view } = core();
   const start = view.getUint32(answer + DIFF.RUNS, true);
   const count = view.getUint32(answer + DIFF.RUN_COUNT, true);
   const kept = view.getUint32(answer + DIFF.KEPT, true);
-  const runs = Array.from({ length: count }, (_, index) => readRun(view, start + index * RUN.SIZE));
+  const runs: EndpointRun[] = [];
+  const end = start + count * RUN.SIZE;
+  for (let at = start; at < end; at += RUN.SIZE) runs.push(readRun(view, at));
   if (start !== 0) raw.free(start);
   return { kept, runs };
 }
@@ -58,13 +55,13 @@ function readRun(view: DataView, at: number): EndpointRun {
   const oldRule = view.getUint32(at + RUN.OLD_RULE, true);
   const newRule = view.getUint32(at + RUN.NEW_RULE, true);
   switch (view.getUint32(at + RUN.KIND, true)) {
-    case RUN_KIND.MOVED:
+    case RUN.MOVED:
       return { kind: "moved", oldRule, newRule, first, last };
-    case RUN_KIND.OPENED:
+    case RUN.OPENED:
       return { kind: "opened", newRule, first, last };
-    case RUN_KIND.REBOUND:
+    case RUN.REBOUND:
       return { kind: "rebound", newRule, first, last };
-    case RUN_KIND.RETIRED:
+    case RUN.RETIRED:
       return { kind: "retired", oldRule, first, last };
     default:
       return { kind: "released", oldRule, first, last };

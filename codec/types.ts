@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CODE, OUTCOME, RULE_STATUS, SPECIFIER_FAULT } from "./constants.ts";
+import type { CODE, OUTCOME, SPECIFIER_FAULT } from "./constants.ts";
 
 /** A transport protocol that can be forwarded. */
 export type Protocol = "tcp" | "udp";
@@ -14,13 +14,15 @@ export type Protocol = "tcp" | "udp";
  * address is written as the IPv4 one.
  */
 export interface Rule {
+  /** Transport protocol of the ports, on both sides. */
   readonly protocol: Protocol;
   /** Address to listen on; `"*"` for dual stack (any IPv4 and any IPv6 address), `"::"` alone is IPv6 only. */
   readonly address: string;
   /** Name of the interface to listen on, 1 to 15 bytes; absent for any. */
   readonly interface?: string;
-  /** First and last port to listen on, 1 to 65535. */
+  /** First port to listen on, 1 to 65535. */
   readonly firstPort: number;
+  /** Last port to listen on, 1 to 65535. */
   readonly lastPort: number;
   /** Address to forward to; absent for the pif's default target. */
   readonly target?: string;
@@ -33,10 +35,11 @@ export interface Rule {
 }
 
 /** What a rule's sockets are doing, as a server reports it. */
-export type RuleStatus = Lowercase<keyof typeof RULE_STATUS>;
+export type RuleStatus = "unset" | "bound" | "partial" | "failed" | "waiting";
 
 /** A rule as a server lists it: with the state of its sockets. */
 export interface ListedRule extends Rule {
+  /** What its sockets are doing. */
   readonly status: RuleStatus;
   /** How many ports of the range have no socket. */
   readonly failedPorts: number;
@@ -62,19 +65,25 @@ export type Outcome =
 /** The outcomes in the order of their numbers on the wire. */
 export type OutcomeNumber = (typeof OUTCOME)[keyof typeof OUTCOME];
 
-/** What a server announces first. Times in seconds. */
+/** What a server announces first. Times in seconds; a revision or time of 0 is one that its dialect leaves open. */
 export interface Hello {
+  /** Version of the dialect that the server speaks. */
   readonly version: number;
+  /** The oldest version that a client may speak. */
   readonly minCompat: number;
   /** Bits of {@linkcode FEATURE}. */
   readonly features: number;
+  /** Of the table that is listed; grows with every committed one. */
   readonly revision: bigint;
+  /** The most pifs. */
   readonly maxPifs: number;
-  /** Per pif. */
+  /** The most rules per pif. */
   readonly maxRules: number;
-  /** Per pif. */
+  /** The most sockets per pif. */
   readonly maxSockets: number;
+  /** How long one conversation may take. */
   readonly transactionSeconds: number;
+  /** The longest that an applied table may wait for its commit. */
   readonly holdSeconds: number;
 }
 
@@ -104,26 +113,31 @@ export interface UpdateHeader {
   readonly rollBackUndelivered: boolean;
   /** Seconds to wait for the commit before rolling back; 0 for the server's own limit. */
   readonly holdSeconds: number;
-  /** How many tables follow. */
+  /** How many tables follow; 0 from a client whose dialect doesn't say it in advance. */
   readonly pifCount: number;
 }
 
 /** What REJECTED and RESULT say. */
 export interface Verdict {
+  /** How the transaction ended. */
   readonly outcome: Outcome;
+  /** Why; `none` if it went well. */
   readonly code: Code;
   /** Id of the pif concerned. */
   readonly pif?: number;
   /** Index of the rule concerned in that pif's new table. */
   readonly rule?: number;
-  /** Index of the rule that it conflicts with, and the id of that rule's pif. */
+  /** Index of the rule that it conflicts with. */
   readonly otherRule?: number;
+  /** Id of that other rule's pif. */
   readonly otherPif?: number;
   /** Revision of the table now in force. */
   readonly revision: bigint;
+  /** Endpoints whose socket stayed. */
   readonly kept: number;
   /** New sockets, `rebound` ones included. */
   readonly opened: number;
+  /** Endpoints that are no longer served. */
   readonly retired: number;
   /** Endpoints that should have a socket and have none. */
   readonly failed: number;
@@ -135,7 +149,9 @@ export interface Verdict {
 
 /** Ports in a row that failed for the same reason. */
 export interface FailedPorts {
+  /** First port of the row. */
   readonly first: number;
+  /** Last port of the row. */
   readonly last: number;
   /** Linux's error number. */
   readonly errno: number;
@@ -147,6 +163,7 @@ export interface RuleFailure {
   readonly pif: number;
   /** Index in that pif's table. */
   readonly rule: number;
+  /** In ascending order. */
   readonly ports: readonly FailedPorts[];
 }
 

@@ -10,6 +10,7 @@ import type { Protocol } from "../codec/types.ts";
 
 /** What one listening socket is bound to. */
 export interface Endpoint {
+  /** Transport protocol. */
   readonly protocol: Protocol;
   /** `"*"` for dual stack, otherwise an address in canonical text form; `"::"` is IPv6 only. */
   readonly address: string;
@@ -93,10 +94,13 @@ export interface BackendOptions {
 
 /** A socket could not be bound. `code` is the error's name, as `EADDRINUSE`. */
 export class BindError extends PestoError {
+  /** Name of the class. */
   override readonly name = "BindError";
+  /** What it was to be bound to. */
   readonly endpoint: Endpoint;
   /** Linux's error number. */
   readonly errno: number;
+  /** Takes the error's name and number beside the sentence. */
   constructor(endpoint: Endpoint, code: string, errno: number, message: string, options?: ErrorOptions) {
     super(code, message, options);
     this.endpoint = endpoint;

@@ -61,10 +61,14 @@ export function speakAsServer(dialect: ServerDialect, events: readonly ServerEve
   return chunks;
 }
 
-/** The events of bytes that come in these pieces. */
+/** The events of bytes that come in these pieces. Each piece is overwritten afterwards: events must not refer to it. */
 export function hear<Event>(decoder: Decoder<Event>, pieces: Iterable<Uint8Array>): Event[] {
   const events: Event[] = [];
-  for (const piece of pieces) events.push(...decoder.push(piece));
+  for (const piece of pieces) {
+    const lent = piece.slice();
+    events.push(...decoder.push(lent));
+    lent.fill(0xee);
+  }
   return events;
 }
 

@@ -6,6 +6,7 @@
  */
 
 import type { Rule } from "../codec/types.ts";
+import { fromHex } from "./hex.ts";
 import { readRecord, ruleOf } from "./oracle/record.ts";
 
 /** One run of the released client. */
@@ -97,8 +98,4 @@ function rulesAt(bytes: Uint8Array, at: number, count: number, version: number):
     record.set(source.subarray(16), version === 1 ? 32 : 16);
     return ruleOf(readRecord(record));
   });
-}
-
-function fromHex(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, index) => parseInt(hex.slice(2 * index, 2 * index + 2), 16));
 }

@@ -272,25 +272,21 @@ Deno.test("serve() takes a one-shot update exactly when it has come whole, where
     using client = await RawClient.connect(it.path);
     await client.send(bytes);
   }
-  // The next conversation's END comes after the whole table that was sent before it.
-  using client = await RawClient.connect(it.path);
-  await client.send(updateBytes([it.rule], { mode: "check" }));
-  await client.verdict();
+  // Nobody is told when a client that is gone has been served, so it is asked for until it shows.
+  while ((await look(it.path)).hello.revision === 1n);
   assertEquals((await it.running.rules()).length, 2);
 });
 
-Deno.test("serve() rolls back a one-shot update whose client is gone, if it asked for that", async () => {
+Deno.test("serve() has the old table or the new one in force when a client that asked for a roll-back is gone", async () => {
   await using it = await oneRule(1);
   const [port = 0] = it.free;
   {
     using client = await RawClient.connect(it.path);
     await client.send(updateBytes([tcpRule(port, 80)], { rollBackUndelivered: true }));
   }
-  using client = await RawClient.connect(it.path);
-  await client.send(updateBytes([], { mode: "check" }));
-  await client.verdict();
+  while (!it.running.logged.some((line) => /^(Rolled back|Revision 2)/.test(line))) await look(it.path);
   const { hello } = await look(it.path);
-  // Whether the hang-up was seen in time is the kernel's to say: the table is the old one or the new one, never a mixture.
+  // Whether the hang-up was seen before the result was sent is the kernel's to say; a mixture there must never be.
   const ports = (await it.running.rules()).map(({ firstPort }) => firstPort);
   assertEquals(ports, hello.revision === 1n ? [it.port] : [port]);
 });

@@ -8,6 +8,7 @@ import { nativeClient, nativeServer } from "../../codec/native.ts";
 import type { ClientEvent, ServerEvent } from "../../codec/types.ts";
 import { assert, assertEquals } from "../assert.ts";
 import { hear, singly, speakAsClient, speakAsServer } from "../conversation.ts";
+import { fromHex, toHex } from "../hex.ts";
 import { type Golden, type GoldenConversation, goldenText } from "../fixtures/golden/make_native.ts";
 import { decodeClient, decodeServer } from "../oracle/decode.ts";
 import { encodeClient, encodeServer, join } from "../oracle/frames.ts";
@@ -89,12 +90,4 @@ function revived(event: unknown): unknown {
     if (key === "revision" || key === "base") return BigInt(value);
     return key === "records" ? fromHex(value) : value;
   });
-}
-
-function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16));
-}
-
-function toHex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -15,7 +15,7 @@ function* script(emit: (event: string) => void): Script {
   }
 }
 
-const decoder = () => new StepwiseDecoder<string>("the fields", script);
+const decoder = () => new StepwiseDecoder<string>("client", "its fields", script);
 const bytes = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
 
 Deno.test("push() gives the script its fields, however the bytes are cut", () => {
@@ -62,7 +62,7 @@ Deno.test("finish() allows the end only where the script does, and never inside 
     } else {
       const error = assertThrows(() => one.finish(), ProtocolError);
       assertEquals(error.code, "truncated");
-      assertEquals(error.message, "Can't read the fields: the other side hung up in the middle of it");
+      assertEquals(error.message, "Can't go on: the client hung up in the middle of its fields");
     }
   }
 });

@@ -164,6 +164,17 @@ export async function ending(connection: Deno.TcpConn): Promise<"end" | "reset" 
   }
 }
 
+/** As {@linkcode ending}, of a connection to a port of 127.0.0.1. A reset may come before the runtime has let it begin. */
+export async function endingAt(port: number): Promise<"end" | "reset" | "data"> {
+  try {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    return await ending(connection);
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionReset) return "reset";
+    throw error;
+  }
+}
+
 /** What one says to a named target through this address, and gets back; undefined if refused. */
 export async function talk(hostname: string, port: number, text = "hello"): Promise<string | undefined> {
   try {

@@ -11,6 +11,7 @@ export { allocate, free, reallocate, scratch, SCRATCH_SIZE } from "./arena";
 export { DIFF, diffTables } from "./diff";
 export { frameFault, payloadMaximum, payloadMinimum, payloadStep } from "./frames";
 export { matchRule } from "./match";
+export { findUnsayable, fromPasstRecords, toPasstRecords } from "./passt";
 export { checkRecords, findRule } from "./records";
 export { RUN } from "./runs";
 export { sortedIndexes } from "./sorting";

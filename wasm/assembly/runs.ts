@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What becomes of the endpoints of a run; the numbers are known to codec/table_diff.ts. */
+/** What becomes of the endpoints of a run; these numbers are also in codec/core_exports.ts. */
 export namespace RUN {
   /** Served before and after, by another route. */
   export const MOVED: u32 = 1;

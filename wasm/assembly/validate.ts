@@ -25,6 +25,7 @@ export namespace VERDICT {
   export const RULE: usize = 0;
   export const OTHER_RULE: usize = 4;
   export const SOCKETS: usize = 8;
+  export const SIZE: usize = 12;
 }
 
 /** `lo` and zeros, as a little-endian number. */
