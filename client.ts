@@ -1,22 +1,25 @@
 /**
  * The client's side of a control socket: connect, look, update.
  *
- * Theory of operation. One connection is one transaction. `connect` reads the listing; a session that is disposed of
+ * Theory of operation. The server's first bytes tell the dialect. One connection is one transaction. `connect` reads the listing; a session that is disposed of
  * after that has only looked. `update` and `check` send tables and read the answer, after which the session is used up:
  * the server has closed it.
  *
  *     listed ── update(), check() ─▶ used up
  *        └────── dispose ──────────▶ closed
  *
+ * A released server never answers. It drops a table that it doesn't like, and takes any other; a second look, which it
+ * grants only when it is done with the first client, tells which of the two it was.
+ *
  * @module
  */
 
 import { Channel } from "./codec/channel.ts";
-import { VERSION } from "./codec/constants.ts";
+import { RECORD, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { Deadlines } from "./codec/deadlines.ts";
 import type { ClientDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError } from "./codec/errors.ts";
-import { nativeClient } from "./codec/native.ts";
+import { ServerDecoder } from "./codec/detect.ts";
 import { RuleTable } from "./codec/table.ts";
 import type {
   FailedPorts,
@@ -118,13 +121,15 @@ export class UpdateError extends PestoError {
  */
 export async function connect(path: string, options: ConnectOptions = {}): Promise<Session> {
   const connection = await connectTo(path);
-  const dialect = nativeClient;
+  const decoder = new ServerDecoder();
   using cleanup = new DisposableStack();
-  const channel = cleanup.use(new Channel<ServerEvent>(connection, dialect.decoder()));
+  const channel = cleanup.use(new Channel<ServerEvent>(connection, decoder));
   const seconds = options.timeoutSeconds ?? 60;
   // One conversation is a handful of steps, and each has its own limit: the sum needs none.
   const deadlines = cleanup.use(new Deadlines(LONG_SECONDS, seconds, options.signal ?? new AbortController().signal));
-  const session = new Session(dialect, channel, deadlines, await readListing(channel, deadlines));
+  const listing = await readListing(channel, deadlines);
+  const again = () => look(path, options);
+  const session = new Session(decoder.dialect, channel, deadlines, listing, again);
   cleanup.move();
   return session;
 }
@@ -151,15 +156,29 @@ export class Session implements Listing, Disposable {
   readonly #dialect: ClientDialect;
   readonly #channel: Channel<ServerEvent>;
   readonly #deadlines: Deadlines;
+  readonly #lookAgain: () => Promise<Listing>;
   #usedUp = false;
 
-  /** Takes the channel and the deadlines over. */
-  constructor(dialect: ClientDialect, channel: Channel<ServerEvent>, deadlines: Deadlines, listing: Listing) {
+  /** Takes the channel and the deadlines over; `lookAgain` reads the listing once more. */
+  constructor(
+    dialect: ClientDialect,
+    channel: Channel<ServerEvent>,
+    deadlines: Deadlines,
+    listing: Listing,
+    lookAgain: () => Promise<Listing>,
+  ) {
     this.hello = listing.hello;
     this.pifs = listing.pifs;
     this.#dialect = dialect;
     this.#channel = channel;
     this.#deadlines = deadlines;
+    this.#lookAgain = lookAgain;
+  }
+
+  /** What the server speaks, and which version of it. */
+  get dialect(): { readonly name: "native" | "passt"; readonly version: number } {
+    const { name, version } = this.#dialect;
+    return { name, version };
   }
 
   /**
@@ -195,25 +214,74 @@ export class Session implements Listing, Disposable {
   async #transact(mode: UpdateMode, edits: TableEdits, options: UpdateOptions): Promise<UpdateResult> {
     if (this.#usedUp) throw new TypeError("Can't update: the session is used up, and each takes one update");
     using tables = new DisposableStack();
-    const updates = Object.entries(edits).map(([name, rules]): TableUpdate => ({
+    const updates = this.#completed(edits).map(([name, rules]): TableUpdate => ({
       pif: this.#pifNamed(name).id,
       table: tables.use(RuleTable.of(rules)),
     }));
+    const header = this.#header(mode, updates.length, options);
+    const expressible = this.#dialect.expressible(header, updates, this.pifs);
+    if (expressible.kind === "inexpressible") throw new PestoError(expressible.code, expressible.message);
     this.#usedUp = true;
     try {
-      // The server may refuse, and close, while the tables are still being sent: its answer says more than the broken pipe.
-      const sent = this.#send(this.#dialect.update(this.#header(mode, updates.length, options), updates));
-      const answer = this.#readAnswer();
-      answer.catch(() => {});
-      try {
-        await sent;
-      } catch (error) {
-        if (!isBroken(error)) throw error;
-      }
-      return await answer;
+      const chunks = this.#dialect.update(header, updates);
+      return this.#dialect.answers ? await this.#ask(chunks) : await this.#tell(chunks, updates);
     } finally {
       this[Symbol.dispose]();
     }
+  }
+
+  /** The edits, and where the dialect wants all tables in one update, the others as they are, in the listing's order. */
+  #completed(edits: TableEdits): [string, Iterable<Rule>][] {
+    for (const name of Object.keys(edits)) this.#pifNamed(name);
+    if (!this.#dialect.namesAllPifs) return Object.entries(edits);
+    return this.pifs.map(({ name, rules }) => [name, edits[name] ?? rules]);
+  }
+
+  /** Sends an update and reads what became of it. */
+  async #ask(chunks: Iterable<Uint8Array>): Promise<UpdateResult> {
+    // The server may refuse, and close, while the tables are still being sent: its answer says more than the broken pipe.
+    const sent = this.#send(chunks);
+    const answer = this.#readAnswer();
+    answer.catch(() => {});
+    try {
+      await sent;
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+    }
+    return await answer;
+  }
+
+  /** Sends an update to a server that won't say what became of it, and looks. */
+  async #tell(chunks: Iterable<Uint8Array>, updates: readonly TableUpdate[]): Promise<UpdateResult> {
+    try {
+      await this.#send(chunks);
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+    }
+    this.#channel[Symbol.dispose]();
+    const { hello: { revision }, pifs } = await this.#lookAgain();
+    const nothing = { revision, kept: 0, opened: 0, retired: 0, failed: 0, rebound: 0, rules: [], failures: [] };
+    const rulesOf = (pif: number) => pifs.find(({ id }) => id === pif)?.rules ?? [];
+    if (updates.every(({ pif, table }) => isSameTable(table, rulesOf(pif)))) {
+      return { ...nothing, outcome: "done", code: "none", sentence: "" };
+    }
+    const unchanged = this.pifs.every(({ id, rules }) => {
+      using before = RuleTable.of(rules);
+      return isSameTable(before, rulesOf(id));
+    });
+    return unchanged
+      ? {
+        ...nothing,
+        outcome: "rejected",
+        code: "refused",
+        sentence: "Can't update the table: the server refused it, and doesn't say why",
+      }
+      : {
+        ...nothing,
+        outcome: "stale",
+        code: "stale-revision",
+        sentence: "Can't tell whether the table was updated: another client has changed it at the same time",
+      };
   }
 
   #header(mode: UpdateMode, pifCount: number, options: UpdateOptions): UpdateHeader {
@@ -334,6 +402,14 @@ async function readListing(channel: Channel<ServerEvent>, deadlines: Deadlines):
         event satisfies never;
     }
   }
+}
+
+/** Whether a table has these rules in this order, whatever their status. */
+function isSameTable(table: RuleTable, rules: readonly Rule[]): boolean {
+  using other = RuleTable.of(rules);
+  if (other.length !== table.length) return false;
+  const [a, b] = [table.records(), other.records()];
+  return a.every((byte, index) => index % RECORD_SIZE >= RECORD.STATUS || byte === b[index]);
 }
 
 function unexpected(event: ServerEvent): ProtocolError {

@@ -22,51 +22,35 @@
  * @module
  */
 
-import { canonicalAddress } from "./codec/address.ts";
 import { Channel } from "./codec/channel.ts";
-import {
-  FEATURE,
-  MAX_PIFS,
-  MAX_RULES,
-  MAX_SOCKETS,
-  MIN_COMPAT,
-  PIF_ID,
-  RECORD_SIZE,
-  VERSION,
-} from "./codec/constants.ts";
+import { FEATURE, MAX_PIFS, MAX_RULES, MAX_SOCKETS, MIN_COMPAT, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
 import type { ServerDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError, TableError } from "./codec/errors.ts";
-import { faultText } from "./codec/format.ts";
 import { nativeServer } from "./codec/native.ts";
+import { passtServer } from "./codec/passt.ts";
 import { RuleTable } from "./codec/table.ts";
 import type { ClientEvent, Code, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
-import type { Backend, BackendOptions } from "./sync/backend.ts";
+import type { BackendOptions } from "./sync/backend.ts";
+import { type Arrival, Arrivals } from "./sync/arrivals.ts";
 import { ControlSocket } from "./sync/control_socket.ts";
-import {
-  type AppliedChange,
-  type ChangeReport,
-  Forwarder,
-  type Pif,
-  type Tables,
-  type Validity,
-} from "./sync/forwarder.ts";
+import { type AppliedChange, type ChangeReport, Forwarder, type Tables } from "./sync/forwarder.ts";
 import { localAddresses } from "./sync/local_addresses.ts";
+import { type PifOptions, pifsOf } from "./sync/pifs.ts";
 import { portableBackend } from "./sync/portable.ts";
+import { rebase } from "./sync/rebase.ts";
+import { invalidity, Refusal, refusalOf } from "./sync/refusal.ts";
+import { Shadow, ShadowBudget } from "./sync/shadow.ts";
 import { type Turn, Turns } from "./sync/turns.ts";
 
-/** One more pif for a server: its name, and where rules without a target of their own go. */
-export interface PifOptions {
-  /** Any name but HOST, of at most 127 bytes. */
-  readonly name: string;
-  /** A numeric address. */
-  readonly target: string;
-}
+export type { PifOptions };
 
 /** What a server is made from. */
 export interface ServeOptions {
   /** Where the control socket is to be. A dead socket there is replaced, a live one never. */
   readonly path: string;
+  /** Where another control socket is to be, for clients that speak the released programs' protocol. */
+  readonly passtPath?: string;
   /** Default target of the pif HOST: a numeric address. `127.0.0.1` if absent. */
   readonly target?: string;
   /** Further pifs; HOST is always there. */
@@ -89,6 +73,10 @@ const SHADOW_BYTES = 64 * 1024 * 1024;
 const OVERHEAD_BYTES = 64 * 1024;
 /** The most seconds that an applied table may wait for its commit. */
 const HOLD_SECONDS = 3600;
+/** Milliseconds between two looks at which ports the targets of scan rules listen on, as the released servers look. */
+const SCAN_INTERVAL = 1000;
+/** The version of the released protocol that is spoken: the newest. */
+const PASST_VERSION = 2;
 
 /**
  * Starts a forwarder with its control server. It serves until it is disposed of.
@@ -99,14 +87,23 @@ const HOLD_SECONDS = 3600;
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const backend = portableBackend({ ...options.backend, ...(options.log && { log: options.log }) });
-  const forwarder = new Forwarder(pifsOf(options, backend), localAddresses());
-  try {
-    await startWith(forwarder, options.rules ?? {});
-    return new Server(forwarder, await ControlSocket.claim(options.path), options);
-  } catch (error) {
-    await forwarder[Symbol.asyncDispose]();
-    throw error;
+  const addresses = localAddresses();
+  const forwarder: Forwarder = new Forwarder(
+    pifsOf(options, backend, addresses, (socket) => forwarder.isOwn(socket)),
+    addresses,
+  );
+  await using started = new AsyncDisposableStack();
+  started.use(forwarder);
+  await startWith(forwarder, options.rules ?? {});
+  const controls = [{ dialect: nativeServer, socket: started.use(await ControlSocket.claim(options.path)) }];
+  if (options.passtPath !== undefined) {
+    controls.push({
+      dialect: passtServer(PASST_VERSION),
+      socket: started.use(await ControlSocket.claim(options.passtPath)),
+    });
   }
+  started.move();
+  return new Server(forwarder, controls, options);
 }
 
 /**
@@ -116,30 +113,32 @@ export async function serve(options: ServeOptions): Promise<Server> {
 export class Server implements AsyncDisposable {
   /** Resolves when the server has stopped; rejects if its control socket failed. */
   readonly finished: Promise<void>;
-  readonly #control: ControlSocket;
+  readonly #controls: readonly Control[];
   readonly #shared: Shared;
   readonly #conversations = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
+  #scanning: ReturnType<typeof setInterval> | undefined;
 
-  /** Takes the forwarder and the control socket over. */
-  constructor(forwarder: Forwarder, control: ControlSocket, options: ServeOptions) {
-    this.#control = control;
+  /** Takes the forwarder and the control sockets over; the first of them is the native one. */
+  constructor(forwarder: Forwarder, controls: readonly Control[], options: ServeOptions) {
+    this.#controls = controls;
     this.#shared = {
       forwarder,
       turns: new Turns(),
-      budget: new Budget(),
+      budget: new ShadowBudget(SHADOW_BYTES),
       transactionSeconds: options.transactionSeconds ?? 60,
       readSeconds: options.readSeconds ?? 10,
       stopping: this.#stopping.signal,
       log: options.log ?? (() => {}),
     };
-    this.finished = this.#accept();
+    this.finished = Promise.all(controls.map((control) => this.#accept(control))).then(() => {});
     this.finished.catch(() => {});
+    this.#scanIfNeeded();
   }
 
   /** Path of the control socket. */
   get path(): string {
-    return this.#control.path;
+    return this.#controls[0]?.socket.path ?? "";
   }
 
   /** Grows with every committed table. */
@@ -150,55 +149,84 @@ export class Server implements AsyncDisposable {
   /** Stops serving. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(new DeadlineError("internal", "Can't go on with a transaction: the server is stopping"));
-    this.#control[Symbol.dispose]();
+    for (const { socket } of this.#controls) socket[Symbol.dispose]();
+    clearInterval(this.#scanning);
     await Promise.allSettled([this.finished, ...this.#conversations]);
     await this.#shared.forwarder[Symbol.asyncDispose]();
   }
 
-  async #accept(): Promise<void> {
-    for await (const connection of this.#control.listener) {
-      const conversation = converse(connection, this.#shared);
+  async #accept({ dialect, socket }: Control): Promise<void> {
+    const arrivals = new Arrivals();
+    for await (const connection of socket.listener) {
+      const conversation = converse(connection, dialect, this.#shared, arrivals);
       this.#conversations.add(conversation);
-      conversation.finally(() => this.#conversations.delete(conversation));
+      conversation.finally(() => {
+        this.#conversations.delete(conversation);
+        this.#scanIfNeeded();
+      });
     }
   }
+
+  /** Looks after scan rules while there are any, and not a moment longer. */
+  #scanIfNeeded(): void {
+    const { forwarder } = this.#shared;
+    if (forwarder.scans && !this.#stopping.signal.aborted) {
+      this.#scanning ??= setInterval(() => this.#rescan(), SCAN_INTERVAL);
+    } else {
+      clearInterval(this.#scanning);
+      this.#scanning = undefined;
+    }
+  }
+
+  async #rescan(): Promise<void> {
+    const { forwarder, turns, log } = this.#shared;
+    // Whoever has the turn is changing sockets; the next look is a second away.
+    if (turns.taken) return;
+    try {
+      using _turn = await turns.take();
+      await forwarder.rescan();
+    } catch (error) {
+      log(`Can't look which ports the targets listen on: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+/** A control socket and what is spoken there. */
+interface Control {
+  readonly dialect: ServerDialect;
+  readonly socket: ControlSocket;
 }
 
 /** What all conversations have in common. */
 interface Shared {
   readonly forwarder: Forwarder;
   readonly turns: Turns;
-  readonly budget: Budget;
+  readonly budget: ShadowBudget;
   readonly transactionSeconds: number;
   readonly readSeconds: number;
   readonly stopping: AbortSignal;
   readonly log: (message: string) => void;
 }
 
-/** Says no to a client: nothing was touched, and the conversation ends. */
-class Refusal extends Error {
-  readonly outcome: Outcome;
-  readonly code: Code;
-  readonly details: Partial<Verdict>;
-  constructor(outcome: Outcome, code: Code, sentence: string, details: Partial<Verdict> = {}) {
-    super(sentence);
-    this.outcome = outcome;
-    this.code = code;
-    this.details = details;
-  }
-}
-
-async function converse(connection: Deno.Conn, shared: Shared): Promise<void> {
+async function converse(
+  connection: Deno.Conn,
+  dialect: ServerDialect,
+  shared: Shared,
+  arrivals: Arrivals,
+): Promise<void> {
+  using arrival = arrivals.begin();
   using deadlines = new Deadlines(shared.transactionSeconds, shared.readSeconds, shared.stopping);
   using shadow = new Shadow(shared.budget);
-  const dialect = nativeServer;
   const maxBytes = shared.forwarder.pifs.length * MAX_RULES * RECORD_SIZE + OVERHEAD_BYTES;
+  using listed = new DisposableStack();
   using channel = new Channel<ClientEvent>(
     connection,
     dialect.decoder({ maxPifs: MAX_PIFS, maxRules: MAX_RULES }),
     maxBytes,
   );
-  await new Conversation(shared, dialect, channel, deadlines, shadow).run();
+  // Whoever isn't answered looks again instead, and must find what it sent before.
+  if (!dialect.answers) await arrivals.before(arrival);
+  await new Conversation(shared, dialect, channel, deadlines, shadow, listed, arrival).run();
 }
 
 class Conversation {
@@ -210,6 +238,11 @@ class Conversation {
   readonly #channel: Channel<ClientEvent>;
   readonly #deadlines: Deadlines;
   readonly #shadow: Shadow;
+  /** Holds the tables that were listed. */
+  readonly #listed: DisposableStack;
+  readonly #arrival: Arrival;
+  #listedRevision = 0n;
+  readonly #listedTables = new Map<number, RuleTable>();
 
   constructor(
     shared: Shared,
@@ -217,6 +250,8 @@ class Conversation {
     channel: Channel<ClientEvent>,
     deadlines: Deadlines,
     shadow: Shadow,
+    listed: DisposableStack,
+    arrival: Arrival,
   ) {
     this.#forwarder = shared.forwarder;
     this.#turns = shared.turns;
@@ -226,6 +261,8 @@ class Conversation {
     this.#channel = channel;
     this.#deadlines = deadlines;
     this.#shadow = shadow;
+    this.#listed = listed;
+    this.#arrival = arrival;
   }
 
   /** Never rejects: what goes wrong is the client's to hear, or the log's. */
@@ -234,6 +271,7 @@ class Conversation {
       await this.#greet();
       const header = await this.#receive();
       if (header === undefined) return;
+      this.#dropWhatWasShownInPart();
       this.#validate();
       switch (header.mode) {
         case "check":
@@ -251,10 +289,16 @@ class Conversation {
   }
 
   async #greet(): Promise<void> {
-    using listing = new DisposableStack();
+    this.#listedRevision = this.#forwarder.revision;
     const pifs = this.#forwarder.pifs.map((pif) => {
       const { id, name, defaultTarget } = pif;
-      const table = listing.use(this.#forwarder.table(id).share());
+      const table = this.#listed.use(this.#forwarder.table(id).share());
+      this.#listedTables.set(id, table);
+      if (this.#dialect.shown(table).kind === "part") {
+        this.#log(
+          `Can't show all rules of pif "${name}" to a client: its protocol, "${this.#dialect.name}", can't say them`,
+        );
+      }
       const header = { id, name, capabilities: this.#forwarder.capabilities(pif), ruleCount: table.length };
       return { header: defaultTarget === undefined ? header : { ...header, defaultTarget }, table };
     });
@@ -279,6 +323,7 @@ class Conversation {
     let header: UpdateHeader | undefined;
     for (;;) {
       const event = await this.#deadlines.step((signal) => this.#channel.next(signal));
+      this.#arrival.events++;
       switch (event?.kind) {
         case undefined:
           return undefined;
@@ -296,6 +341,7 @@ class Conversation {
         case "end":
           if (header === undefined) throw unexpected("END");
           this.#demandCurrent(header);
+          this.#arrival.complete = true;
           return header;
         case "apply":
         case "commit":
@@ -304,6 +350,38 @@ class Conversation {
         default:
           event satisfies never;
       }
+    }
+  }
+
+  /**
+   * A client that was shown a table in part sends that part back when it means to leave the table alone. Anything else
+   * would lose rules that it knows nothing of.
+   */
+  #dropWhatWasShownInPart(): void {
+    for (const [pif, table] of this.#shadow.tables) {
+      const listed = this.#listedTables.get(pif);
+      const shown = listed === undefined ? undefined : this.#dialect.shown(listed);
+      if (shown?.kind !== "part") continue;
+      const sent = table.records();
+      if (sent.length !== shown.records.length || !sent.every((byte, index) => byte === shown.records[index])) {
+        throw new Refusal(
+          "rejected",
+          "permission",
+          `Can't replace the table of pif ${pif}: the client was shown only ${shown.records.length / RECORD_SIZE} ` +
+            `of its ${listed?.length} rules`,
+          { pif },
+        );
+      }
+      this.#shadow.drop(pif);
+    }
+  }
+
+  /** What was received is carried over to the table now in force, if its client couldn't say what it started from. */
+  #rebase(): void {
+    if (this.#dialect.answers || this.#forwarder.revision === this.#listedRevision) return;
+    for (const [pif, edited] of [...this.#shadow.tables]) {
+      const base = this.#listedTables.get(pif);
+      if (base !== undefined) this.#shadow.replace(pif, rebase(base, edited, this.#forwarder.table(pif)));
     }
   }
 
@@ -322,7 +400,7 @@ class Conversation {
     if (change.fault || hungUp) return await this.#rollBack(change, tables);
     if (header.rollBackUndelivered) {
       try {
-        await this.#report("done", change, tables, this.#forwarder.revision + 1n);
+        await this.#report("done", change, tables, { revision: this.#forwarder.revision + 1n });
       } catch {
         return await this.#rollBack(change, tables);
       }
@@ -340,7 +418,7 @@ class Conversation {
     const change = await this.#forwarder.apply(tables);
     let answer: ClientEvent | undefined;
     try {
-      await this.#report(change.fault ? "rolled-back" : "done", change, tables);
+      await this.#report("done", change, tables, { code: change.fault ? "bind-failed" : "none" });
       turn.waitForClient();
       const limit = header.holdSeconds > 0
         ? this.#deadlines.hold(Math.min(header.holdSeconds, HOLD_SECONDS))
@@ -384,7 +462,7 @@ class Conversation {
     outcome: Outcome,
     report: ChangeReport,
     tables: Tables,
-    revision = this.#forwarder.revision,
+    overrides: Partial<Verdict> = {},
   ): Promise<void> {
     using stack = new DisposableStack();
     const updates = [...Map.groupBy(report.outcomes, ({ pif }) => pif)].map(([pif, outcomes]): TableUpdate => {
@@ -399,8 +477,9 @@ class Conversation {
       outcome,
       code: codeOf(outcome),
       ...(first !== undefined && { pif: first.pif, rule: first.rule }),
-      revision,
+      revision: this.#forwarder.revision,
       sentence: first?.message ?? "",
+      ...overrides,
     };
     const chunks = this.#dialect.report({ verdict, tables: updates, failures: report.outcomes });
     for (const chunk of chunks) await this.#deadlines.last((signal) => this.#channel.send([chunk], signal));
@@ -454,86 +533,15 @@ class Conversation {
     const turn = await this.#turns.take();
     try {
       this.#demandCurrent(header);
+      this.#rebase();
+      // What else is in force may have changed since the table was found valid.
+      if (this.#forwarder.revision !== this.#listedRevision) this.#validate();
       return turn;
     } catch (error) {
       turn[Symbol.dispose]();
       throw error;
     }
   }
-}
-
-/** Memory for tables that are being received, shared by all clients. */
-class Budget {
-  #bytes = 0;
-
-  /** @throws {Refusal} if there is no room now */
-  take(bytes: number): void {
-    if (this.#bytes > 0 && this.#bytes + bytes > SHADOW_BYTES) {
-      throw new Refusal(
-        "busy",
-        "busy",
-        `Can't receive a table: the tables of other clients take ${this.#bytes} of ${SHADOW_BYTES} bytes`,
-      );
-    }
-    this.#bytes += bytes;
-  }
-
-  give(bytes: number): void {
-    this.#bytes -= bytes;
-  }
-}
-
-/** The tables of one update while they are received. */
-class Shadow implements Disposable {
-  readonly tables = new Map<number, RuleTable>();
-  readonly #budget: Budget;
-  #bytes = 0;
-  #handed = false;
-
-  constructor(budget: Budget) {
-    this.#budget = budget;
-  }
-
-  begin(pif: number): void {
-    this.tables.set(pif, RuleTable.of([]));
-  }
-
-  append(pif: number, records: Uint8Array): void {
-    this.#budget.take(records.length);
-    this.#bytes += records.length;
-    this.tables.get(pif)?.append(records);
-  }
-
-  /** Gives the tables away: whoever takes them disposes of them. */
-  hand(): Tables {
-    this.#handed = true;
-    return this.tables;
-  }
-
-  [Symbol.dispose](): void {
-    this.#budget.give(this.#bytes);
-    if (this.#handed) return;
-    for (const table of this.tables.values()) table[Symbol.dispose]();
-  }
-}
-
-function pifsOf({ target = "127.0.0.1", pifs = [] }: ServeOptions, backend: Backend): Pif[] {
-  const all = [
-    { id: PIF_ID.HOST as number, name: "HOST", target },
-    ...pifs.map((pif, index) => ({ ...pif, id: PIF_ID.FIRST_OTHER + index })),
-  ];
-  for (const { name } of pifs) {
-    if (all.filter((pif) => pif.name === name).length > 1) {
-      throw new RangeError(`Can't add pif "${name}": there already is one of that name`);
-    }
-  }
-  return all.map(({ id, name, target }) => ({
-    id,
-    name,
-    backend,
-    defaultTarget: canonicalAddress(target),
-    sameNamespace: true,
-  }));
 }
 
 /** Applies the rules that a server starts with; a server that can't serve them all doesn't start. */
@@ -562,20 +570,6 @@ async function startWith(forwarder: Forwarder, rules: Readonly<Record<string, It
   change.commit();
 }
 
-function invalidity(
-  validity: Extract<Validity, { kind: "invalid" }>,
-  recordOf: (pif: number, rule: number) => Uint8Array,
-): Refusal {
-  const { kind: _, code, pif, rule, otherRule, otherPif = pif } = validity;
-  const other = otherRule === undefined ? undefined : recordOf(otherPif, otherRule);
-  const sentence = faultText(code, rule === undefined ? undefined : recordOf(pif, rule), other);
-  return new Refusal("rejected", code, sentence, {
-    pif,
-    ...(rule !== undefined && { rule }),
-    ...(otherRule !== undefined && { otherRule, otherPif }),
-  });
-}
-
 function codeOf(outcome: Outcome): Code {
   switch (outcome) {
     case "done":
@@ -585,19 +579,6 @@ function codeOf(outcome: Outcome): Code {
     default:
       return "bind-failed";
   }
-}
-
-/** What to tell a client that has caused an error, or has met with one of the server's own. */
-function refusalOf(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
-  if (error instanceof ProtocolError) return new Refusal("protocol-error", error.code, error.message);
-  if (error instanceof DeadlineError) return new Refusal("timed-out", error.code, error.message);
-  if (error instanceof PestoError && error.code === "busy") return new Refusal("busy", "busy", error.message);
-  return new Refusal(
-    "rejected",
-    "internal",
-    `Can't go on with the update: ${error instanceof Error ? error.stack : error}`,
-  );
 }
 
 function unexpected(frame: string): ProtocolError {

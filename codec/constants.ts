@@ -201,6 +201,7 @@ export const CODE = {
   "busy": 49,
   "mode-unsupported": 50,
   "permission": 51,
+  "refused": 52,
   "bind-failed": 64,
   "rollback-incomplete": 65,
   "internal": 66,

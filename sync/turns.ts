@@ -26,6 +26,11 @@ export class Turns {
   #news: PromiseWithResolvers<void> | undefined;
   #waitingForClient = false;
 
+  /** Whether somebody has the turn. */
+  get taken(): boolean {
+    return this.#news !== undefined;
+  }
+
   /**
    * Resolves when the turn is the caller's.
    *

@@ -163,7 +163,6 @@ Deno.test("serve() refuses what isn't valid in one sentence, and changes nothing
     ["a target range past 65535", [{ lastPort: 40001, targetPort: 65535 }], "target-port", "65535"],
     ["target port 0", [{ targetPort: 0 }], "target-port", "0"],
     ["an interface", [{ interface: "lo" }], "interface-unsupported", "lo"],
-    ["scan", [{ scan: true }], "scan-unsupported", "scan"],
     ["a multicast target", [{ target: "224.0.0.1" }], "target-multicast", "224.0.0.1"],
     ["a rule to itself", [{ targetPort: 40000 }], "forwards-to-itself", "itself"],
   ];
