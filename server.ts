@@ -31,34 +31,26 @@ import { nativeServer } from "./codec/native.ts";
 import { passtServer } from "./codec/passt.ts";
 import { RuleTable } from "./codec/table.ts";
 import type { ClientEvent, Code, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
-import type { BackendOptions } from "./sync/backend.ts";
 import { type Arrival, Arrivals } from "./sync/arrivals.ts";
 import { ControlSocket } from "./sync/control_socket.ts";
 import { type AppliedChange, type ChangeReport, Forwarder, type Tables } from "./sync/forwarder.ts";
 import { localAddresses } from "./sync/local_addresses.ts";
-import { type PifOptions, pifsOf } from "./sync/pifs.ts";
-import { portableBackend } from "./sync/portable.ts";
+import { makePifs, type PifOptions, type PifsOptions } from "./sync/pifs.ts";
 import { rebase } from "./sync/rebase.ts";
 import { invalidity, Refusal, refusalOf } from "./sync/refusal.ts";
 import { Shadow, ShadowBudget } from "./sync/shadow.ts";
 import { type Turn, Turns } from "./sync/turns.ts";
 
-export type { PifOptions };
+export type { PifOptions, PifsOptions };
 
 /** What a server is made from. */
-export interface ServeOptions {
+export interface ServeOptions extends Omit<PifsOptions, "log"> {
   /** Where the control socket is to be. A dead socket there is replaced, a live one never. */
   readonly path: string;
   /** Where another control socket is to be, for clients that speak the released programs' protocol. */
   readonly passtPath?: string;
-  /** Default target of the pif HOST: a numeric address. `127.0.0.1` if absent. */
-  readonly target?: string;
-  /** Further pifs; HOST is always there. */
-  readonly pifs?: readonly PifOptions[];
   /** Rules to start with, by pif name. */
   readonly rules?: Readonly<Record<string, Iterable<Rule>>>;
-  /** Bounds of the relays. */
-  readonly backend?: Omit<BackendOptions, "log">;
   /** Seconds that one conversation on the control socket may take; 60 if absent. */
   readonly transactionSeconds?: number;
   /** Seconds that a client may leave the server waiting for its next bytes; 10 if absent. */
@@ -84,12 +76,24 @@ const PASST_VERSION = 2;
  * @throws {TableError} (as a rejection) if the rules to start with aren't valid
  * @throws {PestoError} (as a rejection) with the code `bind-failed` if they can't have their sockets, `in-use` if another
  * server is alive at `path`, or `control-socket` if the control socket can't be made
+ *
+ * @example A server with a rule to start with
+ * ```ts
+ * import { parseSpecifier, serve } from "./mod.ts";
+ *
+ * const start = parseSpecifier("127.0.0.28/28083:80", { protocol: "tcp" });
+ * await using server = await serve({
+ *   path: `${await Deno.makeTempDir()}/control`,
+ *   rules: { HOST: start.kind === "rules" ? start.rules : [] },
+ *   log: console.log,
+ * });
+ * console.log(server.revision); // 1n
+ * ```
  */
 export async function serve(options: ServeOptions): Promise<Server> {
-  const backend = portableBackend({ ...options.backend, ...(options.log && { log: options.log }) });
   const addresses = localAddresses();
   const forwarder: Forwarder = new Forwarder(
-    pifsOf(options, backend, addresses, (socket) => forwarder.isOwn(socket)),
+    makePifs(options, addresses, (backend, socket) => forwarder.owns(backend, socket)),
     addresses,
   );
   await using started = new AsyncDisposableStack();
@@ -109,6 +113,16 @@ export async function serve(options: ServeOptions): Promise<Server> {
 /**
  * A running forwarder with its control socket; {@linkcode serve} makes it. Disposing of it closes every socket and flow,
  * and removes the control socket.
+ *
+ * @example Serving until told to stop
+ * ```ts
+ * import { serve } from "./mod.ts";
+ *
+ * const server = await serve({ path: `${await Deno.makeTempDir()}/control` });
+ * console.log(server.path, server.revision);
+ * await server[Symbol.asyncDispose]();
+ * await server.finished;
+ * ```
  */
 export class Server implements AsyncDisposable {
   /** Resolves when the server has stopped; rejects if its control socket failed. */

@@ -92,7 +92,18 @@ export interface BackendOptions {
   readonly log?: (message: string) => void;
 }
 
-/** A socket could not be bound. `code` is the error's name, as `EADDRINUSE`. */
+/**
+ * A socket could not be bound. `code` is the error's name, as `EADDRINUSE`.
+ *
+ * @example What it says
+ * ```ts
+ * import { BindError } from "../mod.ts";
+ *
+ * const endpoint = { protocol: "tcp", address: "127.0.0.1", port: 80 } as const;
+ * const error = new BindError(endpoint, "EADDRINUSE", 98, "Can't listen on TCP [127.0.0.1]:80: address in use (EADDRINUSE)");
+ * console.log(error.code, error.errno, error.endpoint.port); // EADDRINUSE 98 80
+ * ```
+ */
 export class BindError extends PestoError {
   /** Name of the class. */
   override readonly name = "BindError";

@@ -171,10 +171,12 @@ export class Forwarder implements AsyncDisposable {
     return this.#sets.some(({ set }) => set.table.scans);
   }
 
-  /** Whether a socket of the kernel's list is one of a rule's own, which no scan rule may take for a target's. */
-  isOwn({ protocol, address, port }: Endpoint): boolean {
+  /** Whether a socket of the kernel's list is one of a backend's own, which no scan rule may take for a target's. */
+  owns(backend: Backend, { protocol, address, port }: Endpoint): boolean {
     const addresses = address === "::" ? ["::", "*"] : [address];
-    return this.#sets.some(({ set }) => addresses.some((address) => set.listener({ protocol, address, port })));
+    return this.#sets.some(({ set }) =>
+      set.backend === backend && addresses.some((address) => set.listener({ protocol, address, port }) !== undefined)
+    );
   }
 
   /** Opens and closes the sockets of scan rules as ports in the targets come into use and go out of it. */

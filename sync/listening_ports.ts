@@ -1,5 +1,5 @@
 /**
- * Which ports somebody on this machine listens on, from the kernel's lists of sockets.
+ * Which ports somebody listens on, in this network namespace or in another, from the kernel's lists of sockets.
  *
  * @module
  */
@@ -8,32 +8,47 @@ import { type ListeningSocket, parseSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
 import type { ListeningPorts } from "./effective.ts";
 
-/** The kernel's lists of both address families. Source: proc(5). */
-const LISTS: Readonly<Record<Protocol, readonly string[]>> = {
-  tcp: ["/proc/net/tcp", "/proc/net/tcp6"],
-  udp: ["/proc/net/udp", "/proc/net/udp6"],
-};
+/**
+ * The kernel's lists of both address families. Source: proc(5). They are those of the thread that asks, so that one that
+ * has entered another namespace sees that one's.
+ */
+const LISTS: readonly (readonly [Protocol, string])[] = [
+  ["tcp", "/proc/thread-self/net/tcp"],
+  ["tcp", "/proc/thread-self/net/tcp6"],
+  ["udp", "/proc/thread-self/net/udp"],
+  ["udp", "/proc/thread-self/net/udp6"],
+];
 
-/** All listening sockets of this network namespace. Throws what reading the kernel's lists throws. */
-export function listeningSockets(): ListeningSocket[] {
-  return Object.entries(LISTS).flatMap(([protocol, paths]) =>
-    paths.flatMap((path) => parseSocketList(readList(path), protocol as Protocol))
-  );
+/** Reads a file of the kernel's; `undefined` if there is none, as on a kernel without IPv6. */
+export type ListReader = (path: string) => string | undefined;
+
+/** All listening sockets that the lists show. Throws what reading them throws. */
+export function listeningSockets(read: ListReader = readList): ListeningSocket[] {
+  return LISTS.flatMap(([protocol, path]) => parseSocketList(read(path) ?? "", protocol));
 }
 
-/** The ports of those sockets that are not the caller's own. */
-export function listeningPorts(isOwn: (socket: ListeningSocket) => boolean): ListeningPorts {
+/** The ports of those sockets that `isOwn` doesn't claim. */
+export function listeningPorts(isOwn: (socket: ListeningSocket) => boolean, read?: ListReader): ListeningPorts {
   const ports = { tcp: new Set<number>(), udp: new Set<number>() };
-  for (const socket of listeningSockets()) if (!isOwn(socket)) ports[socket.protocol].add(socket.port);
+  for (const socket of listeningSockets(read)) if (!isOwn(socket)) ports[socket.protocol].add(socket.port);
   return ports;
 }
 
-function readList(path: string): string {
+/** Whether the kernel's lists can be read: there are none elsewhere, and Deno guards them well. */
+export function canListSockets(): boolean {
+  try {
+    listeningSockets();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readList(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    // A kernel without IPv6 has no list of its sockets.
-    if (path.endsWith("6") && error instanceof Deno.errors.NotFound) return "";
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

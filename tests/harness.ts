@@ -25,7 +25,12 @@ export class TestServer implements AsyncDisposable {
     const directory = await Deno.makeTempDir({ prefix: "pesto-test-" });
     const logged: string[] = [];
     const log = (message: string) => logged.push(message);
-    return new TestServer(await serve({ path: `${directory}/control`, ...options, log }), directory, logged);
+    try {
+      return new TestServer(await serve({ path: `${directory}/control`, ...options, log }), directory, logged);
+    } catch (error) {
+      await Deno.remove(directory, { recursive: true });
+      throw error;
+    }
   }
 
   get path(): string {

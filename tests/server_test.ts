@@ -154,7 +154,7 @@ Deno.test("serve() lets weak rules lack ports, tells which, and tries them again
 });
 
 Deno.test("serve() refuses what isn't valid in one sentence, and changes nothing", async (test) => {
-  await using it = await oneRule(0);
+  await using it = await oneRule(0, { backend: "portable" });
   const good = tcpRule(40000, 80);
   const cases: [string, Partial<Rule>[], Code, string][] = [
     ["overlapping rules", [{}, { address: "*" }], "conflict", "it conflicts with TCP [127.0.0.1]:40000"],

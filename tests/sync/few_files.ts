@@ -1,9 +1,10 @@
 /**
- * Run with a low limit of open files: uses all of them up, so that a portable backend gets none for a connection and for
- * a UDP peer that come then, frees them again, and prints what the backend said and did.
+ * Run with a low limit of open files: uses all of them up, so that the backend that the argument names gets none for a
+ * connection and for a UDP peer that come then, frees them again, and prints what the backend said and did.
  */
 
 import process from "node:process";
+import { linuxBackend } from "../../sync/linux.ts";
 import { portableBackend } from "../../sync/portable.ts";
 import {
   Datagrams,
@@ -24,7 +25,8 @@ const LOOK = 300;
 const messages: string[] = [];
 await using target = namedTarget("a");
 await using udpTarget = namedDatagrams("a");
-await using backend = portableBackend({ log: (message) => messages.push(message) });
+const make = Deno.args[0] === "linux" ? linuxBackend : portableBackend;
+await using backend = make({ log: (message) => messages.push(message) });
 const [port, udpPort] = [await freePort("tcp"), await freePort("udp")];
 await backend.open(endpointAt("tcp", "127.0.0.1", port), routeTo(port, target.port));
 await backend.open(endpointAt("udp", "127.0.0.1", udpPort), routeTo(udpPort, udpTarget.port));

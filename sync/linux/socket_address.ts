@@ -1,0 +1,40 @@
+/**
+ * Addresses and ports as the socket calls want them: `struct sockaddr_in` and `struct sockaddr_in6`.
+ *
+ * @module
+ */
+
+import { isIPv4, parseAddress } from "../../codec/address.ts";
+import { C, LAYOUT } from "./libc.ts";
+
+const IN = LAYOUT.sockaddr_in;
+const IN6 = LAYOUT.sockaddr_in6;
+/** Where an IPv4 address begins in its IPv4-mapped form of 16 bytes. */
+const MAPPED = 12;
+
+/** Bytes of the larger of the two kinds. */
+export const SOCKET_ADDRESS_SIZE = IN6.size;
+
+/** A socket address in memory. */
+export interface SocketAddress {
+  /** AF_INET or AF_INET6. */
+  readonly family: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * The socket address of a numeric address; `*` is the IPv6 wildcard.
+ *
+ * @throws {SyntaxError} if it isn't a numeric address
+ */
+export function socketAddress(address: string, port: number): SocketAddress {
+  const parsed = parseAddress(address === "*" ? "::" : address);
+  const family = isIPv4(parsed) ? C.AF_INET : C.AF_INET6;
+  const bytes = new Uint8Array(family === C.AF_INET ? IN.size : IN6.size);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(IN.sin_family, family, true);
+  view.setUint16(IN.sin_port, port);
+  if (family === C.AF_INET) bytes.set(parsed.subarray(MAPPED), IN.sin_addr);
+  else bytes.set(parsed, IN6.sin6_addr);
+  return { family, bytes };
+}

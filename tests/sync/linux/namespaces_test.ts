@@ -1,0 +1,112 @@
+import { PestoError } from "../../../codec/errors.ts";
+import { linuxAvailable, linuxBackend } from "../../../sync/linux.ts";
+import { assertEquals, assertThrows } from "../../assert.ts";
+import {
+  Datagrams,
+  endingAt,
+  endpointAt,
+  freePort,
+  namedDatagrams,
+  namedTarget,
+  openFiles,
+  routeTo,
+  talk,
+  until,
+} from "../harness.ts";
+import { noNamespaces, TestNamespace } from "./test_namespace.ts";
+
+const LOOPBACK = "127.0.0.1";
+const reason = await noNamespaces();
+
+/** A test in a network namespace of its own, by path. */
+function test(name: string, body: (namespace: TestNamespace) => Promise<void>): void {
+  Deno.test({
+    name: `${name}${reason === undefined ? "" : ` (${reason})`}`,
+    ignore: reason !== undefined,
+    async fn() {
+      await using namespace = await TestNamespace.make();
+      await body(namespace);
+    },
+  });
+}
+
+test("linuxBackend() listens in one namespace and connects from another", async ({ path }) => {
+  await using target = namedTarget("a");
+  await using udpTarget = namedDatagrams("a");
+  const before = openFiles();
+  {
+    await using inwards = linuxBackend({ connectNamespace: path });
+    await using outwards = linuxBackend({ listenNamespace: path });
+    const [tcp, udp, tcpInside, udpInside] = [
+      await freePort("tcp"),
+      await freePort("udp"),
+      await freePort("tcp"),
+      await freePort("udp"),
+    ];
+    await outwards.open(endpointAt("tcp", LOOPBACK, tcpInside), routeTo(tcpInside, target.port));
+    await outwards.open(endpointAt("udp", "0.0.0.0", udpInside), routeTo(udpInside, udpTarget.port));
+    await inwards.open(endpointAt("tcp", LOOPBACK, tcp), routeTo(tcp, tcpInside));
+    await inwards.open(endpointAt("udp", LOOPBACK, udp), routeTo(udp, udpInside));
+    for (let count = 0; count < 40; count++) assertEquals(await talk(LOOPBACK, tcp), "a:hello");
+    assertEquals(await talk(LOOPBACK, tcpInside), undefined);
+    await using peer = new Datagrams();
+    peer.send("hello", udp);
+    assertEquals(await peer.receiveText(), "a:hello");
+    // The program itself has stayed where it was.
+    assertEquals(await talk(LOOPBACK, target.port), "a:hello");
+    await until("the end of the flows", () => inwards.counts.tcpFlows + outwards.counts.tcpFlows === 0);
+  }
+  await until("all files being closed", () => openFiles() <= before);
+});
+
+test("linuxBackend() takes connections only through an endpoint's interface", async (namespace) => {
+  await namespace.ip("link", "add", "silent", "type", "veth", "peer", "name", "silent-peer");
+  await namespace.ip("link", "set", "silent", "up");
+  await using lo = namedTarget("lo");
+  await using silent = namedTarget("silent");
+  await using outwards = linuxBackend({ listenNamespace: namespace.path });
+  await using inwards = linuxBackend({ connectNamespace: namespace.path });
+  const [port, inside] = [await freePort("tcp"), await freePort("tcp")];
+  await inwards.open(endpointAt("tcp", LOOPBACK, port), routeTo(port, inside));
+  const through = (name: string) => ({ ...endpointAt("tcp", "0.0.0.0", inside), interface: name });
+  const onSilent = await outwards.open(through("silent"), routeTo(inside, silent.port));
+  assertEquals(await endingAt(port), "reset");
+  await outwards.open(through("lo"), routeTo(inside, lo.port));
+  assertEquals(await talk(LOOPBACK, port), "lo:hello");
+
+  await namespace.ip("link", "delete", "silent");
+  assertEquals(await talk(LOOPBACK, port), "lo:hello");
+  onSilent.close();
+  assertEquals(outwards.counts.listeners, 1);
+});
+
+const existing = linuxAvailable().kind === "available";
+
+Deno.test({
+  name: "linuxBackend() says that a namespace isn't there",
+  ignore: !existing,
+  fn() {
+    const before = openFiles();
+    for (const option of ["listenNamespace", "connectNamespace"]) {
+      const error = assertThrows(() => linuxBackend({ [option]: "/run/netns/pesto-none" }), PestoError);
+      assertEquals(error.code, "ENOENT");
+      assertEquals(
+        error.message,
+        `Can't enter network namespace "/run/netns/pesto-none": no such file (ENOENT); ` +
+          "a namespace is named by a file, as /run/netns/NAME or /proc/PID/ns/net",
+      );
+    }
+    assertEquals(openFiles(), before);
+  },
+});
+
+Deno.test({
+  name: `linuxBackend() says that a file isn't a namespace${reason === undefined ? "" : ` (${reason})`}`,
+  ignore: reason !== undefined,
+  fn() {
+    const before = openFiles();
+    const error = assertThrows(() => linuxBackend({ connectNamespace: "/dev/null" }), PestoError);
+    assertEquals(error.code, "EINVAL");
+    assertEquals(openFiles(), before);
+  },
+});
