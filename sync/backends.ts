@@ -10,7 +10,7 @@ import { linuxAvailable, linuxBackend, type LinuxBackendOptions } from "./linux.
 import { portableBackend } from "./portable.ts";
 
 /** The backends there are. */
-export type BackendName = Backend["name"];
+export type BackendName = "linux" | "portable";
 
 /**
  * A backend: the one that is asked for, or the best that works here.
