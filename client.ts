@@ -5,8 +5,13 @@
  * after that has only looked. `update` and `check` send tables and read the answer, after which the session is used up:
  * the server has closed it.
  *
- *     listed ── update(), check() ─▶ used up
- *        └────── dispose ──────────▶ closed
+ *     listed ── update(), check(), stage() ─▶ used up
+ *        └────── dispose ───────────────────▶ closed
+ *
+ * A staged update goes on from there, and takes the connection with it:
+ *
+ *     accepted ── apply() ─▶ applied ── commit(), rollback() ─▶ settled
+ *         └─ dispose: discarded  └─ dispose: rolled back
  *
  * A released server never answers. It drops a table that it doesn't like, and takes any other; a second look, which it
  * grants only when it is done with the first client, tells which of the two it was.
@@ -92,6 +97,14 @@ export interface ReportedPorts {
   readonly ports: readonly FailedPorts[];
 }
 
+/** How tables are to be staged. */
+export interface StageOptions {
+  /** Replace whatever is in force, even if it was changed since it was listed. */
+  readonly anyBase?: boolean;
+  /** Seconds that the applied tables wait for their commit before they are rolled back; the server's limit if absent. */
+  readonly holdSeconds?: number;
+}
+
 /** What a server did with an update, or would do. */
 export interface UpdateResult extends Verdict {
   /** The rules whose status is not fine. */
@@ -100,7 +113,25 @@ export interface UpdateResult extends Verdict {
   readonly failures: readonly ReportedPorts[];
 }
 
-/** An update that the server didn't carry out. `code` is the result's. */
+/**
+ * An update that the server didn't carry out. `code` is the result's.
+ *
+ * @example What went wrong, and where
+ * ```ts
+ * import { connect, serve, UpdateError } from "./mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * using session = await connect(path);
+ * const rule = { protocol: "tcp", address: "*", firstPort: 0, lastPort: 0, targetPort: 80, weak: false, scan: false } as const;
+ * try {
+ *   await session.update({ HOST: [rule] });
+ * } catch (error) {
+ *   if (!(error instanceof UpdateError)) throw error;
+ *   console.log(error.result.outcome, error.code, error.result.rule); // rejected port-zero 0
+ * }
+ * ```
+ */
 export class UpdateError extends PestoError {
   /** Name of the class. */
   override readonly name = "UpdateError";
@@ -118,6 +149,16 @@ export class UpdateError extends PestoError {
  *
  * @throws {PestoError} (as a rejection) with the code `unreachable` if nobody listens at `path`
  * @throws {ProtocolError} (as a rejection) if whoever listens there doesn't speak the protocol
+ *
+ * @example A transaction
+ * ```ts
+ * import { connect, serve } from "./mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * using session = await connect(path, { timeoutSeconds: 5 });
+ * console.log(session.pifs.map(({ name, rules }) => `${name}: ${rules.length}`)); // [ "HOST: 0" ]
+ * ```
  */
 export async function connect(path: string, options: ConnectOptions = {}): Promise<Session> {
   const connection = await connectTo(path);
@@ -138,6 +179,15 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
  * Reads what is listed at a control socket, and hangs up.
  *
  * @throws {PestoError} and {ProtocolError} as {@linkcode connect}
+ *
+ * @example The rules behind a control socket
+ * ```ts
+ * import { look, ruleText, serve } from "./mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * for (const { name, rules } of (await look(path)).pifs) console.log(name, rules.map(ruleText)); // HOST []
+ * ```
  */
 export async function look(path: string, options: ConnectOptions = {}): Promise<Listing> {
   using session = await connect(path, options);
@@ -147,7 +197,20 @@ export async function look(path: string, options: ConnectOptions = {}): Promise<
 /** The longest that a timer can be set to, in seconds: 2^31 ms. */
 const LONG_SECONDS = 2_147_483;
 
-/** One transaction with a server, made by {@linkcode connect}. Disposing of it hangs up. */
+/**
+ * One transaction with a server, made by {@linkcode connect}. Disposing of it hangs up.
+ *
+ * @example One session, one update
+ * ```ts
+ * import { connect, serve } from "./mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * using session = await connect(path);
+ * const { revision } = await session.update({ HOST: [] });
+ * console.log(session.hello.revision < revision); // true
+ * ```
+ */
 export class Session implements Listing, Disposable {
   /** Version, revision and limits of the server. */
   readonly hello: Hello;
@@ -187,6 +250,19 @@ export class Session implements Listing, Disposable {
    * @throws {UpdateError} (as a rejection) if the outcome isn't `done`
    * @throws {PestoError} (as a rejection) with the code `unknown-pif`, before anything is sent
    * @throws {TypeError} (as a rejection) if the session is used up
+   *
+   * @example Adding a rule to those that are there
+   * ```ts
+   * import { connect, parseSpecifier, serve } from "./mod.ts";
+   *
+   * const path = `${await Deno.makeTempDir()}/control`;
+   * await using server = await serve({ path });
+   * using session = await connect(path);
+   * const added = parseSpecifier("127.0.0.28/28081:80", { protocol: "tcp" });
+   * const present = session.pifs.find(({ name }) => name === "HOST")?.rules ?? [];
+   * const { opened } = await session.update({ HOST: [...present, ...added.kind === "rules" ? added.rules : []] });
+   * console.log(opened); // 1
+   * ```
    */
   async update(tables: TableEdits, options: UpdateOptions = {}): Promise<UpdateResult> {
     const result = await this.#transact("one-shot", tables, options);
@@ -195,10 +271,48 @@ export class Session implements Listing, Disposable {
   }
 
   /**
+   * Begins an update in steps: has the tables validated, and touches nothing yet. The session is used up by it.
+   *
+   * @throws {UpdateError} (as a rejection) if the server refuses the tables
+   * @throws {PestoError} and {TypeError} (as rejections) as {@linkcode update}
+   */
+  async stage(tables: TableEdits, options: StageOptions = {}): Promise<StagedUpdate> {
+    using prepared = this.#prepare("staged", tables, options);
+    using cleanup = new DisposableStack();
+    cleanup.use(this.#hangUp());
+    await this.#sendAll(prepared.chunks);
+    const answer = await this.#readAnswer();
+    if (answer.kind === "result") throw new UpdateError(answer.result);
+    cleanup.move();
+    return new StagedUpdate({
+      signal: (signal) => this.#sendAll([this.#dialect.signal(signal)]),
+      result: async () => {
+        const answer = await this.#readAnswer();
+        if (answer.kind === "result") return answer.result;
+        throw new ProtocolError("unexpected-frame", "Can't read the result: the server accepted the tables once more");
+      },
+      hangUp: () => this.#hangUp()[Symbol.dispose](),
+    });
+  }
+
+  /**
    * Finds out what {@linkcode update} would do, with the binds tried on spare sockets; changes nothing. The result's
    * outcome says whether it would work; it is not thrown.
    *
    * @throws {PestoError} and {TypeError} (as rejections) as {@linkcode update}
+   *
+   * @example Asking first
+   * ```ts
+   * import { connect, parseSpecifier, serve } from "./mod.ts";
+   *
+   * const path = `${await Deno.makeTempDir()}/control`;
+   * await using server = await serve({ path });
+   * using session = await connect(path);
+   * const wanted = parseSpecifier("192.0.2.1/28082", { protocol: "tcp" });
+   * const { outcome, sentence } = await session.check({ HOST: wanted.kind === "rules" ? wanted.rules : [] });
+   * // This machine doesn't have the address: the update would be rolled back.
+   * console.log(outcome, sentence);
+   * ```
    */
   check(tables: TableEdits, options: UpdateOptions = {}): Promise<UpdateResult> {
     return this.#transact("check", tables, options);
@@ -211,7 +325,16 @@ export class Session implements Listing, Disposable {
     this.#deadlines[Symbol.dispose]();
   }
 
-  async #transact(mode: UpdateMode, edits: TableEdits, options: UpdateOptions): Promise<UpdateResult> {
+  async #transact(mode: "one-shot" | "check", edits: TableEdits, options: UpdateOptions): Promise<UpdateResult> {
+    using prepared = this.#prepare(mode, edits, options);
+    using _connection = this.#hangUp();
+    return this.#dialect.answers
+      ? await this.#ask(prepared.chunks)
+      : await this.#tell(prepared.chunks, prepared.updates);
+  }
+
+  /** Everything that can go wrong before anything is sent. Disposing of it frees the tables. */
+  #prepare(mode: UpdateMode, edits: TableEdits, options: StageOptions & UpdateOptions): Prepared {
     if (this.#usedUp) throw new TypeError("Can't update: the session is used up, and each takes one update");
     using tables = new DisposableStack();
     const updates = this.#completed(edits).map(([name, rules]): TableUpdate => ({
@@ -222,12 +345,17 @@ export class Session implements Listing, Disposable {
     const expressible = this.#dialect.expressible(header, updates, this.pifs);
     if (expressible.kind === "inexpressible") throw new PestoError(expressible.code, expressible.message);
     this.#usedUp = true;
-    try {
-      const chunks = this.#dialect.update(header, updates);
-      return this.#dialect.answers ? await this.#ask(chunks) : await this.#tell(chunks, updates);
-    } finally {
-      this[Symbol.dispose]();
-    }
+    const held = tables.move();
+    return {
+      updates,
+      chunks: this.#dialect.update(header, updates),
+      [Symbol.dispose]: () => held.dispose(),
+    };
+  }
+
+  /** Hangs up when it is disposed of. */
+  #hangUp(): Disposable {
+    return { [Symbol.dispose]: () => this[Symbol.dispose]() };
   }
 
   /** The edits, and where the dialect wants all tables in one update, the others as they are, in the listing's order. */
@@ -239,25 +367,31 @@ export class Session implements Listing, Disposable {
 
   /** Sends an update and reads what became of it. */
   async #ask(chunks: Iterable<Uint8Array>): Promise<UpdateResult> {
-    // The server may refuse, and close, while the tables are still being sent: its answer says more than the broken pipe.
-    const sent = this.#send(chunks);
+    // The server may refuse, and close, while the tables are still being sent.
+    const sent = this.#sendAll(chunks);
     const answer = this.#readAnswer();
     answer.catch(() => {});
-    try {
-      await sent;
-    } catch (error) {
-      if (!isBroken(error)) throw error;
-    }
-    return await answer;
+    await sent;
+    const settled = await answer;
+    if (settled.kind === "result") return settled.result;
+    throw new ProtocolError(
+      "unexpected-frame",
+      "Can't take \"accepted\" from the server: the update isn't a staged one",
+    );
   }
 
-  /** Sends an update to a server that won't say what became of it, and looks. */
-  async #tell(chunks: Iterable<Uint8Array>, updates: readonly TableUpdate[]): Promise<UpdateResult> {
+  /** Sends what the server is ready to take; what it says when it isn't tells more than the broken pipe. */
+  async #sendAll(chunks: Iterable<Uint8Array>): Promise<void> {
     try {
       await this.#send(chunks);
     } catch (error) {
       if (!isBroken(error)) throw error;
     }
+  }
+
+  /** Sends an update to a server that won't say what became of it, and looks. */
+  async #tell(chunks: Iterable<Uint8Array>, updates: readonly TableUpdate[]): Promise<UpdateResult> {
+    await this.#sendAll(chunks);
     this.#channel[Symbol.dispose]();
     const { hello: { revision }, pifs } = await this.#lookAgain();
     const nothing = { revision, kept: 0, opened: 0, retired: 0, failed: 0, rebound: 0, rules: [], failures: [] };
@@ -284,12 +418,12 @@ export class Session implements Listing, Disposable {
       };
   }
 
-  #header(mode: UpdateMode, pifCount: number, options: UpdateOptions): UpdateHeader {
+  #header(mode: UpdateMode, pifCount: number, options: StageOptions & UpdateOptions): UpdateHeader {
     const header = {
       version: VERSION,
       mode,
       rollBackUndelivered: options.rollBackUndelivered ?? false,
-      holdSeconds: 0,
+      holdSeconds: options.holdSeconds ?? 0,
       pifCount,
     };
     return options.anyBase ? header : { ...header, base: this.hello.revision };
@@ -299,8 +433,8 @@ export class Session implements Listing, Disposable {
     for (const chunk of chunks) await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
   }
 
-  /** Reads up to the end of a report, or to a refusal. */
-  async #readAnswer(): Promise<UpdateResult> {
+  /** Reads up to the end of a report, to a refusal, or to the word that tables are accepted. */
+  async #readAnswer(): Promise<Answer> {
     let verdict: Verdict | undefined;
     const rules: ReportedRule[] = [];
     const failures: ReportedPorts[] = [];
@@ -310,7 +444,9 @@ export class Session implements Listing, Disposable {
         case undefined:
           throw new ProtocolError("truncated", "Can't read the result: the server hung up before it was complete");
         case "rejected":
-          return { ...event.verdict, rules, failures };
+          return { kind: "result", result: { ...event.verdict, rules, failures } };
+        case "accepted":
+          return { kind: "accepted" };
         case "result":
           verdict = event.verdict;
           break;
@@ -325,13 +461,12 @@ export class Session implements Listing, Disposable {
           break;
         case "reported":
           if (verdict === undefined) throw unexpected(event);
-          return { ...verdict, rules, failures };
+          return { kind: "result", result: { ...verdict, rules, failures } };
         case "table":
           break;
         case "hello":
         case "pif":
         case "listed":
-        case "accepted":
           throw unexpected(event);
         default:
           event satisfies never;
@@ -348,6 +483,101 @@ export class Session implements Listing, Disposable {
 
   #pifName(id: number): string {
     return this.pifs.find((pif) => pif.id === id)?.name ?? String(id);
+  }
+}
+
+/** An update that is ready to be sent. */
+interface Prepared extends Disposable {
+  readonly updates: readonly TableUpdate[];
+  readonly chunks: Iterable<Uint8Array>;
+}
+
+/** What a server says to an update. */
+type Answer = { readonly kind: "accepted" } | { readonly kind: "result"; readonly result: UpdateResult };
+
+/** What a staged update needs of its connection. */
+interface StagedConnection {
+  signal(signal: "apply" | "commit" | "rollback"): Promise<void>;
+  result(): Promise<UpdateResult>;
+  hangUp(): void;
+}
+
+/**
+ * An update in steps, made by {@linkcode Session.stage}: its tables are valid, and nothing is touched yet. Disposing of it
+ * before a commit leaves, or brings back, the old tables.
+ */
+export class StagedUpdate implements AsyncDisposable {
+  readonly #connection: StagedConnection;
+  #state: "accepted" | "applied" | "settled" = "accepted";
+
+  /** Takes the connection over. */
+  constructor(connection: StagedConnection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Brings the sockets to the new tables. The result says which have failed, if any: its outcome is `done` all the same,
+   * and whether that is good enough is the caller's to decide.
+   *
+   * @throws {UpdateError} (as a rejection) if the server refuses, being busy or the table stale by now
+   */
+  async apply(): Promise<UpdateResult> {
+    this.#demand("accepted", "apply");
+    await this.#connection.signal("apply");
+    const result = await this.#connection.result();
+    if (result.outcome === "done") {
+      this.#state = "applied";
+      return result;
+    }
+    this.#settle();
+    throw new UpdateError(result);
+  }
+
+  /**
+   * Keeps the new tables.
+   *
+   * @throws {UpdateError} (as a rejection) if it is too late, and the old tables are in force again
+   */
+  async commit(): Promise<UpdateResult> {
+    const result = await this.#end("commit");
+    if (result.outcome !== "done") throw new UpdateError(result);
+    return result;
+  }
+
+  /** Brings the old tables back. The result's outcome is `rolled-back`, or `rollback-incomplete` if ports were lost. */
+  rollback(): Promise<UpdateResult> {
+    return this.#end("rollback");
+  }
+
+  /** Rolls back what was applied and not committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#state === "applied") await this.rollback();
+    } catch {
+      // Whoever can't be told rolls back because of the hang-up.
+    } finally {
+      this.#settle();
+    }
+  }
+
+  async #end(signal: "commit" | "rollback"): Promise<UpdateResult> {
+    this.#demand("applied", signal);
+    try {
+      await this.#connection.signal(signal);
+      return await this.#connection.result();
+    } finally {
+      this.#settle();
+    }
+  }
+
+  #demand(state: "accepted" | "applied", what: string): void {
+    if (this.#state === state) return;
+    throw new TypeError(`Can't ${what}: the update is ${this.#state}, and must be ${state}`);
+  }
+
+  #settle(): void {
+    this.#state = "settled";
+    this.#connection.hangUp();
   }
 }
 

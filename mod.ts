@@ -26,13 +26,14 @@
  * @module
  */
 
-export { connect, look, Session, UpdateError } from "./client.ts";
+export { connect, look, Session, StagedUpdate, UpdateError } from "./client.ts";
 export type {
   ConnectOptions,
   ListedPif,
   Listing,
   ReportedPorts,
   ReportedRule,
+  StageOptions,
   TableEdits,
   UpdateOptions,
   UpdateResult,

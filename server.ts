@@ -255,6 +255,8 @@ class Conversation {
   /** Holds the tables that were listed. */
   readonly #listed: DisposableStack;
   readonly #arrival: Arrival;
+  /** Whether the update is committed, so that nothing may roll it back. */
+  #settled = false;
   #listedRevision = 0n;
   readonly #listedTables = new Map<number, RuleTable>();
 
@@ -430,37 +432,44 @@ class Conversation {
     using turn = await this.#takeTurn(header);
     const tables = this.#shadow.hand();
     const change = await this.#forwarder.apply(tables);
-    let answer: ClientEvent | undefined;
+    let why: Pick<Verdict, "code" | "sentence"> = { code: "none", sentence: "" };
     try {
       await this.#report("done", change, tables, { code: change.fault ? "bind-failed" : "none" });
       turn.waitForClient();
       const limit = header.holdSeconds > 0
         ? this.#deadlines.hold(Math.min(header.holdSeconds, HOLD_SECONDS))
         : this.#deadlines.transaction;
-      answer = await this.#channel.next(limit);
+      const answer = await this.#channel.next(limit);
+      if (answer?.kind === "commit") {
+        this.#commit(change);
+        return await this.#report("done", change, tables);
+      }
+      if (answer === undefined) this.#log("Rolling back: the client hung up before it committed");
     } catch (error) {
-      this.#log(`Rolling back: ${error instanceof Error ? error.message : error}`);
+      if (this.#settled) throw error;
+      const { code, message } = refusalOf(error);
+      why = { code, sentence: message };
+      this.#log(`Rolling back: ${message}`);
     }
-    if (answer?.kind !== "commit") return await this.#rollBack(change, tables);
-    this.#commit(change);
-    await this.#report("done", change, tables);
+    await this.#rollBack(change, tables, why);
   }
 
   #commit(change: AppliedChange): void {
+    this.#settled = true;
     const revision = change.commit();
     const { kept, opened, retired, failed } = change.counts;
     this.#log(`Revision ${revision}: ${kept} kept, ${opened} opened, ${retired} retired, ${failed} failed`);
   }
 
   /** Takes a change back and says so, if the client is still there to hear it. `tables` are those of the change. */
-  async #rollBack(change: AppliedChange, tables: Tables): Promise<void> {
+  async #rollBack(change: AppliedChange, tables: Tables, why: Partial<Verdict> = {}): Promise<void> {
     using spared = new DisposableStack();
     // Rolling back frees the tables; the report still names rules of theirs.
     const copies = new Map([...tables].map(([pif, table]) => [pif, spared.use(table.share())]));
     const lost = await change.rollback();
     if (lost.length === 0) {
       this.#log("Rolled back a table");
-      return await this.#report("rolled-back", change, copies);
+      return await this.#report("rolled-back", change, copies, why);
     }
     for (const { message } of lost) this.#log(`Lost a socket in a rollback: ${message}`);
     const failed = lost.reduce((sum, { failedPorts }) => sum + failedPorts, 0);

@@ -1,0 +1,114 @@
+import { connect, look, UpdateError } from "../client.ts";
+import { PestoError } from "../codec/errors.ts";
+import { assert, assertEquals, assertRejects } from "./assert.ts";
+import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
+import { tcpRule } from "./rules.ts";
+
+/** A server with one rule to a target, and a free port. */
+async function oneRule(options: Parameters<typeof TestServer.start>[0] = {}) {
+  const stack = new AsyncDisposableStack();
+  const target = stack.use(new EchoTarget("A"));
+  const [port = 0, free = 0] = freePorts(2);
+  const rule = tcpRule(port, target.port);
+  const running = stack.use(await TestServer.start({ rules: { HOST: [rule] }, ...options }));
+  return { target, port, free, rule, path: running.path, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+Deno.test("Session.stage() touches nothing before apply(), which commit() keeps", async () => {
+  await using it = await oneRule();
+  using session = await connect(it.path);
+  await using update = await session.stage({ HOST: [tcpRule(it.free, it.target.port)] });
+  assert(await isRefused(it.free));
+  const applied = await update.apply();
+  assertEquals([applied.outcome, applied.opened, applied.retired, applied.revision], ["done", 1, 1, 1n]);
+  assertEquals(await firstWords(it.free), "A");
+  assertEquals((await update.commit()).revision, 2n);
+  assert(await isRefused(it.port));
+  await assertRejects(() => update.rollback(), TypeError, "Can't rollback: the update is settled, and must be applied");
+});
+
+Deno.test("StagedUpdate.rollback() brings the old table back", async () => {
+  await using it = await oneRule();
+  using session = await connect(it.path);
+  const update = await session.stage({ HOST: [tcpRule(it.free, it.target.port)] });
+  await update.apply();
+  const { outcome, code, revision } = await update.rollback();
+  assertEquals({ outcome, code, revision }, { outcome: "rolled-back", code: "none", revision: 1n });
+  assertEquals([await firstWords(it.port), await isRefused(it.free)], ["A", true]);
+});
+
+Deno.test("StagedUpdate rolls back when its scope is left without a commit", async () => {
+  await using it = await oneRule();
+  {
+    using session = await connect(it.path);
+    await using update = await session.stage({ HOST: [] });
+    await update.apply();
+  }
+  assertEquals([await firstWords(it.port), (await look(it.path)).hello.revision], ["A", 1n]);
+});
+
+Deno.test("StagedUpdate.apply() leaves it to the caller whether failed ports matter", async () => {
+  await using it = await oneRule();
+  using taken = new EchoTarget("taken");
+  using session = await connect(it.path);
+  await using update = await session.stage({ HOST: [it.rule, tcpRule(taken.port, 80)] });
+  const applied = await update.apply();
+  assertEquals([applied.outcome, applied.code, applied.failed], ["done", "bind-failed", 1]);
+  await update.commit();
+  assertEquals((await look(it.path)).pifs[0]?.rules.map(({ status }) => status), ["bound", "failed"]);
+});
+
+Deno.test("StagedUpdate.commit() comes too late once the table has been held for as long as was asked for", async () => {
+  await using it = await oneRule({ transactionSeconds: 30 });
+  using session = await connect(it.path);
+  await using update = await session.stage({ HOST: [] }, { holdSeconds: 1 });
+  await update.apply();
+  // The old table's port is served again when the time is up.
+  while (await isRefusedOrReset(it.port));
+  const { result } = await assertRejects(() => update.commit(), UpdateError);
+  assertEquals([result.outcome, result.code], ["rolled-back", "transaction-deadline"]);
+  assertEquals(result.sentence, "Can't keep the table: nobody confirmed it for 1 s");
+});
+
+/** Whether the port isn't served, because nobody listens or because it is parked. */
+async function isRefusedOrReset(port: number): Promise<boolean> {
+  try {
+    return await firstWords(port) === "";
+  } catch {
+    return true;
+  }
+}
+
+Deno.test("Session.stage() rejects with the server's reason when a table isn't valid", async () => {
+  await using it = await oneRule();
+  using session = await connect(it.path);
+  const { result } = await assertRejects(() => session.stage({ HOST: [it.rule, it.rule] }), UpdateError);
+  assertEquals([result.outcome, result.code, result.rule, result.otherRule], ["rejected", "conflict", 1, 0]);
+});
+
+Deno.test("StagedUpdate.apply() rejects when another client was faster", async () => {
+  await using it = await oneRule();
+  using slow = await connect(it.path);
+  await using update = await slow.stage({ HOST: [] });
+  using fast = await connect(it.path);
+  await fast.update({ HOST: [it.rule] });
+  const { result } = await assertRejects(() => update.apply(), UpdateError);
+  assertEquals(result.outcome, "stale");
+});
+
+Deno.test("connect() says why it can't", async () => {
+  const missing = await assertRejects(() => connect("/nonexistent/control"), PestoError);
+  assertEquals(
+    [missing.code, missing.message],
+    ["unreachable", `Can't connect to the control socket "/nonexistent/control": there is no such file`],
+  );
+});
+
+Deno.test("Session.update() takes one update, and only for pifs that the server has", async () => {
+  await using it = await oneRule();
+  using session = await connect(it.path);
+  const unknown = await assertRejects(() => session.update({ NOPE: [] }), PestoError);
+  assertEquals([unknown.code, unknown.message], ["unknown-pif", `Can't update pif "NOPE": the server has "HOST"`]);
+  await session.update({ HOST: [it.rule] });
+  await assertRejects(() => session.update({ HOST: [] }), TypeError, "the session is used up");
+});
