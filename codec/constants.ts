@@ -119,10 +119,35 @@ export const MAX_SENTENCE = 1024;
 /** Stands for "no rule" in REJECTED and RESULT. */
 export const NO_RULE = 0xffffffff;
 
-/** Feature bits of HELLO. */
+/**
+ * Feature bits of HELLO.
+ *
+ * @example Whether a server can hold a table until it is confirmed
+ * ```ts
+ * import { FEATURE, look, serve } from "../mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * const { hello } = await look(path);
+ * console.log((hello.features & FEATURE.HOLD) !== 0); // true
+ * ```
+ */
 export const FEATURE = { STAGED: 1, ONE_SHOT: 2, CHECK: 4, HOLD: 8, ROLL_BACK_UNDELIVERED: 16 } as const;
 
-/** Capability bits of a pif. Bits 0 to 5 are also the released dialects'. */
+/**
+ * Capability bits of a pif. Bits 0 to 5 are also the released dialects'.
+ *
+ * @example Whether a pif can bind to a single interface
+ * ```ts
+ * import { CAPABILITY, look, serve } from "../mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/control`;
+ * await using server = await serve({ path });
+ * for (const { name, capabilities } of (await look(path)).pifs) {
+ *   console.log(name, (capabilities & CAPABILITY.INTERFACE) !== 0);
+ * }
+ * ```
+ */
 export const CAPABILITY = {
   IPV4: 1,
   IPV6: 2,
@@ -161,7 +186,16 @@ export const OUTCOME = {
   PROTOCOL_ERROR: 7,
 } as const;
 
-/** Reasons, as numbers on the wire and as the stable `code` of an error. */
+/**
+ * Reasons, as numbers on the wire and as the stable `code` of an error.
+ *
+ * @example The number that stands for a reason on the wire
+ * ```ts
+ * import { CODE } from "../mod.ts";
+ *
+ * console.log(CODE["port-zero"]); // 2
+ * ```
+ */
 export const CODE = {
   "none": 0,
   "port-order": 1,
@@ -218,7 +252,16 @@ export const ADDRESS_FAULT = {
   "neither": 6,
 } as const;
 
-/** Why a port specifier is refused; the names are the stable `code` of an error. Not on the wire. */
+/**
+ * Why a port specifier is refused; the names are the stable `code` of an error. Not on the wire.
+ *
+ * @example All codes that a SpecifierError can have
+ * ```ts
+ * import { SPECIFIER_FAULT } from "../mod.ts";
+ *
+ * console.log(Object.keys(SPECIFIER_FAULT).filter((code) => code !== "none"));
+ * ```
+ */
 export const SPECIFIER_FAULT = {
   "none": 0,
   "empty": 1,

@@ -47,6 +47,7 @@ export interface BoundExports {
   parseAddress(text: string): Uint8Array;
   formatAddress(bytes: Uint8Array): string;
   ruleLineAt(record: Pointer): string;
+  ruleTextAt(record: Pointer): string;
   faultSentence(code: number, record: Pointer, other: Pointer, pif: string, count: number, limit: number): string;
   parseSpecifier(
     text: string,

@@ -7,7 +7,23 @@
 import { PestoError } from "./errors.ts";
 import type { Code } from "./types.ts";
 
-/** Something took too long. `code` says what: `read-deadline` or `transaction-deadline`. */
+/**
+ * Something took too long. `code` says what: `read-deadline` or `transaction-deadline`.
+ *
+ * @example A server that says nothing
+ * ```ts
+ * import { DeadlineError, look } from "../mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/socket`;
+ * using _silent = Deno.listen({ transport: "unix", path });
+ * try {
+ *   await look(path, { timeoutSeconds: 0.1 });
+ * } catch (error) {
+ *   if (!(error instanceof DeadlineError)) throw error;
+ *   console.log(error.code); // read-deadline
+ * }
+ * ```
+ */
 export class DeadlineError extends PestoError {
   /** Name of the class. */
   override readonly name = "DeadlineError";

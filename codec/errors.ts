@@ -7,7 +7,21 @@
 
 import type { Code, SpecifierCode } from "./types.ts";
 
-/** What all errors of the project have in common: a stable `code` beside the message. */
+/**
+ * What all errors of the project have in common: a stable `code` beside the message.
+ *
+ * @example Deciding by the code
+ * ```ts
+ * import { look, PestoError } from "../mod.ts";
+ *
+ * try {
+ *   await look("/nowhere/control");
+ * } catch (error) {
+ *   if (!(error instanceof PestoError)) throw error;
+ *   console.log(error.code); // unreachable
+ * }
+ * ```
+ */
 export class PestoError extends Error {
   /** Name of the class. */
   override readonly name: string = "PestoError";
@@ -20,7 +34,28 @@ export class PestoError extends Error {
   }
 }
 
-/** The other side sent bytes that the protocol doesn't allow. Nothing was changed by them. */
+/**
+ * The other side sent bytes that the protocol doesn't allow. Nothing was changed by them.
+ *
+ * @example What listens there is something else
+ * ```ts
+ * import { look, ProtocolError } from "../mod.ts";
+ *
+ * const path = `${await Deno.makeTempDir()}/socket`;
+ * using listener = Deno.listen({ transport: "unix", path });
+ * const greeting = listener.accept().then(async (connection) => {
+ *   await connection.write(new TextEncoder().encode("220 mail\r\n"));
+ *   connection.close();
+ * });
+ * try {
+ *   await look(path);
+ * } catch (error) {
+ *   if (!(error instanceof ProtocolError)) throw error;
+ *   console.log(error.code); // bad-magic
+ * }
+ * await greeting;
+ * ```
+ */
 export class ProtocolError extends PestoError {
   /** Name of the class. */
   override readonly name = "ProtocolError";
@@ -44,7 +79,22 @@ export interface RuleLocation {
   readonly otherPif?: string;
 }
 
-/** A table that isn't valid. */
+/**
+ * A table that isn't valid.
+ *
+ * @example A rule that would forward to itself
+ * ```ts
+ * import { serve, TableError } from "../mod.ts";
+ *
+ * const rule = { protocol: "tcp", address: "*", firstPort: 80, lastPort: 80, targetPort: 80, weak: false, scan: false } as const;
+ * try {
+ *   await serve({ path: `${await Deno.makeTempDir()}/control`, rules: { HOST: [rule] } });
+ * } catch (error) {
+ *   if (!(error instanceof TableError)) throw error;
+ *   console.log(error.code, error.location.rule); // forwards-to-itself 0
+ * }
+ * ```
+ */
 export class TableError extends PestoError {
   /** Name of the class. */
   override readonly name = "TableError";
@@ -69,7 +119,21 @@ export interface SpecifierPlace {
   readonly length: number;
 }
 
-/** A port specifier that can't be read, or that wants what the pif can't do. */
+/**
+ * A port specifier that can't be read, or that wants what the pif can't do.
+ *
+ * @example Where the fault lies
+ * ```ts
+ * import { parseSpecifier, SpecifierError } from "../mod.ts";
+ *
+ * try {
+ *   parseSpecifier("80,65536", { protocol: "tcp" });
+ * } catch (error) {
+ *   if (!(error instanceof SpecifierError)) throw error;
+ *   console.log(error.code, error.position, error.length); // port-too-great 3 5
+ * }
+ * ```
+ */
 export class SpecifierError extends PestoError {
   /** Name of the class. */
   override readonly name = "SpecifierError";

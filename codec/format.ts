@@ -35,9 +35,18 @@ export function ruleLine(rule: Rule): string {
  * The rule for the middle of a sentence: {@linkcode ruleLine} without the trailing space.
  *
  * @throws {RangeError} or SyntaxError if a field can't be encoded
+ *
+ * @example A rule as a line of text
+ * ```ts
+ * import { ruleText } from "../mod.ts";
+ *
+ * const rule = { protocol: "tcp", address: "*", firstPort: 8080, lastPort: 8089, targetPort: 80, weak: false, scan: false } as const;
+ * console.log(ruleText(rule)); // TCP [*]:8080-8089  =>  80-89
+ * ```
  */
 export function ruleText(rule: Rule): string {
-  return ruleLine(rule).trimEnd();
+  const [at = 0] = placed([rule]);
+  return core().bound.ruleTextAt(at);
 }
 
 /**

@@ -63,6 +63,15 @@ const SHOWN_BEFORE = 40;
  *
  * @throws {SpecifierError} if the text isn't a specifier, or wants what the pif can't do
  * @throws {RangeError} if the ephemeral ports aren't a range of ports
+ *
+ * @example From the command line to rules
+ * ```ts
+ * import { parseSpecifier, ruleText } from "../mod.ts";
+ *
+ * const parsed = parseSpecifier("127.0.0.1/8080-8089:10.0.0.2/80-89", { protocol: "tcp" });
+ * if (parsed.kind === "rules") console.log(parsed.rules.map(ruleText));
+ * // [ "TCP [127.0.0.1]:8080-8089  =>  10.0.0.2:80-89" ]
+ * ```
  */
 export function parseSpecifier(text: string, context: SpecifierContext): ParsedSpecifier {
   const { protocol, capabilities = ALL_CAPABILITIES, ephemeral = DYNAMIC_PORTS, loopbackOnly = false } = context;
@@ -125,7 +134,7 @@ function faultText(code: SpecifierCode, { specifier, position, length }: Specifi
     case "address-not-allowed":
       return "no address and no interface may be given here, the rules are bound to the loopback interface";
     case "bad-interface-name":
-      return `the interface name is ${part}, but it must be 1 to 15 bytes without slash and white space`;
+      return `the interface name is ${part}, but it must be 1 to 15 bytes without slash, white space and control characters`;
     case "interface-unsupported":
       return "an interface is named, but the pif can't listen on a single one";
     case "bad-chunk":

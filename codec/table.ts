@@ -175,7 +175,7 @@ export class RuleTable implements Disposable {
    */
   text(index: number): string {
     this.#checkIndex(index);
-    return this.#core().bound.ruleLineAt(this.#at(index)).trimEnd();
+    return this.#core().bound.ruleTextAt(this.#at(index));
   }
 
   /**

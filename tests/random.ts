@@ -117,7 +117,7 @@ export function randomRule(random: Random, shape: RuleShape): Rule {
   const length = random.chance(60) ? 1 : random.between(1, shape.longest);
   const firstPort = random.chance(3) ? 65536 - length : random.between(1, shape.window);
   const target = random.pick(shape.targets ?? TARGETS);
-  const name = random.chance(80) ? undefined : random.pick(["lo", "eth0", "abcdefghijklmno"]);
+  const name = random.chance(80) ? undefined : random.pick(["lo", "eth0", "abcdefghijklmno", "brücke0", "\ufeff網😀"]);
   return {
     protocol: random.pick(["tcp", "udp"]),
     address: random.pick(shape.addresses ?? ADDRESSES),

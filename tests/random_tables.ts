@@ -105,9 +105,34 @@ function brokenField(random: Random, record: RawRecord): Partial<RawRecord> {
   }
 }
 
+/** A lone continuation, cut off by a letter and by the end of the name, overlong, a surrogate, past the last code point. */
+const NOT_UTF8 = [
+  [0x80],
+  [0xc3, 0x61],
+  [0x61, 0xf0, 0x9f, 0x98],
+  [0xc0, 0xaf],
+  [0xe0, 0x9f, 0xbf],
+  [0xf0, 0x8f, 0xbf, 0xbf],
+  [0xed, 0xa0, 0x80],
+  [0xf4, 0x90, 0x80, 0x80],
+  [0xff],
+] as const;
+
 function badInterfaceName(random: Random): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const name = random.pick([".", "..", "a/b", "a b", "\teth0", "eth0\n", "\0eth0", "eth0\0x", "abcdefghijklmnop"]);
-  bytes.set(new TextEncoder().encode(name));
-  return bytes;
+  const field = new Uint8Array(16);
+  const name = random.pick([
+    ".",
+    "..",
+    "a/b",
+    "a b",
+    "\teth0",
+    "\x1b[31m",
+    "eth\x7f",
+    "eth\x85",
+    "\0eth0",
+    "eth0\0x",
+    "n".repeat(16),
+  ]);
+  field.set(random.chance(60) ? new TextEncoder().encode(name) : random.pick(NOT_UTF8));
+  return field;
 }

@@ -24,8 +24,9 @@ async function compile(output: string): Promise<Uint8Array> {
     args: [
       ...["run", "--allow-all", "--quiet", "npm:assemblyscript@0.19.23/asc", "wasm/assembly/index.ts"],
       ...["--binaryFile", output, "--transform", "as-bind", "--exportRuntime"],
-      // The incremental collector, the default, goes wrong on strings in the static arrays of template literals, and stops
-      // on an assertion of its own. This one runs only when codec/core.ts says so.
+      // In AssemblyScript 0.19.23 the incremental collector, the default, goes wrong on template literals: on the strings
+      // in the static arrays that these compile to. It stops on an assertion of its own. This collector, which runs only
+      // when codec/core.ts says so, doesn't mind them.
       ...["--runtime", "minimal"],
       ...["--enable", "bulk-memory", "-O3"],
     ],

@@ -189,7 +189,7 @@ Deno.test("faultText() has a sentence for every code of a table", () => {
     ["unknown-protocol", "Can't add PROTOCOL 1 [*]:8080  =>  80: its protocol is 1, which must be 6 (TCP) or 17 (UDP)"],
     [
       "bad-interface-name",
-      `Can't add TCP [*]%a b:8080  =>  80: its interface name "a b" must have 1 to 15 bytes, no slash or white space, and not be "." or ".."`,
+      `Can't add TCP [*]%a b:8080  =>  80: its interface name "a b" must have 1 to 15 bytes of UTF-8, no slash, white space or control characters, and not be "." or ".."`,
     ],
   ];
   const interfaceName = new Uint8Array(16);

@@ -53,7 +53,20 @@ const LISTENING = [
 ];
 const BAD_LISTENING = ["localhost", "[::1", "1.2.3", "01.2.3.4", "[]", "80", "[*]", "1::2::3"];
 const INTERFACES = ["lo", "eth0", "abcdefghijklmno", "a,b", "é", "x%y", ":1"];
-const BAD_INTERFACES = ["", ".", "..", "a b", "abcdefghijklmnop", "é\té", "\0", "\ud800", "äöüäöüäö"];
+const BAD_INTERFACES = [
+  "",
+  ".",
+  "..",
+  "a b",
+  "abcdefghijklmnop",
+  "é\té",
+  "\x1b[m",
+  "a\x7f",
+  "\x85",
+  "\0",
+  "\ud800",
+  "äöüäöüäö",
+];
 const TARGETS = ["10.0.0.1", "[10.0.0.1]", "fd00::2", "[fd00::2]", "::1", "224.0.0.1", "::ffff:9.9.9.9", "0.0.0.0"];
 const BAD_TARGETS = ["", "::", "[::]", "10.0.0", "fe80::1%lo", "host", "*", "[fd00::2"];
 

@@ -174,25 +174,25 @@ Deno.test("parseSpecifier() says what is wrong and points at it", () => {
     [
       "%/80",
       "bad-interface-name",
-      'the interface name is "", but it must be 1 to 15 bytes without slash and white space',
+      'the interface name is "", but it must be 1 to 15 bytes without slash, white space and control characters',
       " ^",
     ],
     [
       "%a b/80",
       "bad-interface-name",
-      'the interface name is "a b", but it must be 1 to 15 bytes without slash and white space',
+      'the interface name is "a b", but it must be 1 to 15 bytes without slash, white space and control characters',
       " ^^^",
     ],
     [
       "%abcdefghijklmnop/80",
       "bad-interface-name",
-      'the interface name is "abcdefghijklmnop", but it must be 1 to 15 bytes without slash and white space',
+      'the interface name is "abcdefghijklmnop", but it must be 1 to 15 bytes without slash, white space and control characters',
       " ^^^^^^^^^^^^^^^^",
     ],
     [
       "%../80",
       "bad-interface-name",
-      'the interface name is "..", but it must be 1 to 15 bytes without slash and white space',
+      'the interface name is "..", but it must be 1 to 15 bytes without slash, white space and control characters',
       " ^^",
     ],
     [

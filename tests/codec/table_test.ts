@@ -51,6 +51,34 @@ Deno.test("rules() gives back what of() took", () => {
   assertEquals(one.length, 4);
 });
 
+Deno.test("validate() takes just the interface names that rules() and of() carry over unchanged", () => {
+  const record = table("10.0.0.1:80>10.0.0.2/80").records();
+  const withName = (name: readonly number[]) => {
+    const changed = record.slice();
+    changed.set(name, 32);
+    return changed;
+  };
+  const text = (name: string) => [...new TextEncoder().encode(name)];
+  const good = ["lo", "...", ".a", "abcdefghijklmno", "é網😀", "\ufeff", "\ud7ff\ue000", "\u{10ffff}", "a:b"].map(text);
+  for (const name of good) {
+    using one = RuleTable.ofRecords(withName(name));
+    assertEquals(one.validate(POLICY), { kind: "valid", sockets: 1 }, `${name}`);
+    using again = RuleTable.of(one.rules());
+    assertEquals(again.records(), one.records());
+  }
+  const bad = [
+    ...["a/b", "a b", "a\tb", "\x1b[m", "a\x7f", "\x85", ".", "..", "abcdefghijklmnop", "a\0b"].map(text),
+    ...[[0x80], [0xc3], [0xc3, 0x61], [0xc0, 0xaf], [0xe0, 0x9f, 0xbf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80]],
+    // A sequence that the terminating zero cuts off, and one that the field's end does.
+    [0x61, 0xf0, 0x9f, 0x98],
+    [...new Array(14).fill(0x61), 0xc3, 0xa9],
+  ];
+  for (const name of bad) {
+    using one = RuleTable.ofRecords(withName(name));
+    assertEquals(one.validate(POLICY), { kind: "invalid", code: "bad-interface-name", rule: 0 }, `${name}`);
+  }
+});
+
 Deno.test("of() refuses what a record can't hold", () => {
   const make = (changes: Record<string, unknown>) => RuleTable.of([{ ...rule("*:80>/80"), ...changes } as Rule]);
   const cases: [Record<string, unknown>, ErrorConstructor | SyntaxErrorConstructor, string][] = [

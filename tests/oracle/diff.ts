@@ -93,5 +93,7 @@ function collide(one: RawRecord, other: RawRecord): boolean {
 }
 
 function interfaceText(record: RawRecord): string {
-  return new TextDecoder().decode(record.interfaceName.subarray(0, record.interfaceName.indexOf(0)));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    record.interfaceName.subarray(0, record.interfaceName.indexOf(0)),
+  );
 }

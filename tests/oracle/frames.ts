@@ -83,6 +83,7 @@ export const CODES: ReadonlyMap<number, Code> = new Map<number, Code>([
   [49, "busy"],
   [50, "mode-unsupported"],
   [51, "permission"],
+  [52, "refused"],
   [64, "bind-failed"],
   [65, "rollback-incomplete"],
   [66, "internal"],

@@ -101,7 +101,9 @@ export function ruleOf(record: RawRecord): Rule {
   return {
     protocol: record.protocol === 6 ? "tcp" : "udp",
     address: (record.flags & 1) !== 0 ? "*" : formatOracleAddress(record.address),
-    ...(nameLength === 0 ? {} : { interface: new TextDecoder().decode(record.interfaceName.subarray(0, nameLength)) }),
+    ...(nameLength === 0 ? {} : {
+      interface: new TextDecoder("utf-8", { ignoreBOM: true }).decode(record.interfaceName.subarray(0, nameLength)),
+    }),
     firstPort: record.first,
     lastPort: record.last,
     ...(record.target === 0n ? {} : { target: formatOracleAddress(record.target) }),

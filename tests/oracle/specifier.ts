@@ -113,7 +113,7 @@ function listening(prefix: string | undefined, context: OracleContext): { addres
     const size = new TextEncoder().encode(name).length;
     // Half of a surrogate pair doesn't survive the way through UTF-8.
     const wellFormed = new TextDecoder("utf-8", { ignoreBOM: true }).decode(new TextEncoder().encode(name)) === name;
-    if (size < 1 || size > 15 || !wellFormed || /[ \t-\r\0]/.test(name) || name === "." || name === "..") {
+    if (size < 1 || size > 15 || !wellFormed || /[ \p{Cc}]/u.test(name) || name === "." || name === "..") {
       throw new Refused("bad-interface-name");
     }
     if (!context.interfaces) throw new Refused("interface-unsupported");

@@ -114,8 +114,12 @@ function faultAlone(record: RawRecord, policy: OraclePolicy): Code | undefined {
 export function interfaceNameOf(bytes: Uint8Array): string | undefined {
   const end = bytes.indexOf(0);
   if (end < 0 || bytes.subarray(end).some((byte) => byte !== 0)) return undefined;
-  const name = String.fromCharCode(...bytes.subarray(0, end));
-  return name === "." || name === ".." || /[/ \t\n\v\f\r]/.test(name) ? undefined : name;
+  try {
+    const name = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, end));
+    return name === "." || name === ".." || /[ /\p{Cc}]/u.test(name) ? undefined : name;
+  } catch {
+    return undefined;
+  }
 }
 
 function forwardsToItself(record: RawRecord, policy: OraclePolicy): boolean {

@@ -21,4 +21,4 @@ export { validateTable, VERDICT } from "./validate";
 export { formatAddress, parseAddress } from "./address";
 export { faultSentence } from "./sentence";
 export { parseSpecifier } from "./specifier";
-export { ruleLineAt } from "./text";
+export { ruleLineAt, ruleTextAt } from "./text";

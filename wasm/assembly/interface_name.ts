@@ -1,28 +1,31 @@
 /**
- * Interface names: 1 to 15 bytes of UTF-8 without slash and white space, neither `.` nor `..`, as Linux wants them.
+ * Interface names: 1 to 15 bytes of UTF-8 without slash, white space and control characters, neither `.` nor `..`. Linux
+ * takes any bytes; these are the names that survive being read as text and written again, and that can be printed.
  *
  * @module
  */
 
 import { INTERFACE_NAME_SIZE } from "./layout";
+import { codePointAt, isControl, MALFORMED, sequenceEnd } from "./utf8";
 
 const DOT: u8 = 0x2e;
-const SLASH: u8 = 0x2f;
-const SPACE: u8 = 0x20;
-const TAB: u8 = 0x09;
-const CARRIAGE_RETURN: u8 = 0x0d;
+const SLASH: i32 = 0x2f;
+const SPACE: i32 = 0x20;
 
 /** Whether the 16 bytes at `at` are an interface's name, zero-terminated and zero-padded. */
 export function isInterfaceNameAt(at: usize): bool {
-  let length = 0;
-  while (length < INTERFACE_NAME_SIZE && load<u8>(at + length) != 0) {
-    const byte = load<u8>(at + length);
-    if (byte == SLASH || byte == SPACE || (byte >= TAB && byte <= CARRIAGE_RETURN)) return false;
-    length++;
+  const end = at + INTERFACE_NAME_SIZE;
+  let next = at;
+  while (next < end && load<u8>(next) != 0) {
+    const code = codePointAt(next, end);
+    // All other white space that Linux refuses is among the control characters.
+    if (code == MALFORMED || isControl(code) || code == SPACE || code == SLASH) return false;
+    next = sequenceEnd(next, end);
   }
-  if (length == 0 || length == INTERFACE_NAME_SIZE) return false;
-  for (let i = length; i < INTERFACE_NAME_SIZE; i++) {
-    if (load<u8>(at + i) != 0) return false;
+  if (next == at || next == end) return false;
+  const length = <i32> (next - at);
+  for (; next < end; next++) {
+    if (load<u8>(next) != 0) return false;
   }
   return !(length <= 2 && load<u8>(at) == DOT && (length == 1 || load<u8>(at, 1) == DOT));
 }

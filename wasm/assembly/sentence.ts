@@ -91,8 +91,8 @@ function ruleFault(code: u32, rule: usize, other: usize, pif: string): string {
     case CODE.CONFLICT:
       return other == 0 ? "it conflicts with another rule" : "it conflicts with " + ruleTextAt(other);
     case CODE.BAD_INTERFACE_NAME:
-      return 'its interface name "' + name + `" must have 1 to ${INTERFACE_NAME_SIZE - 1} bytes, ` +
-        'no slash or white space, and not be "." or ".."';
+      return 'its interface name "' + name + `" must have 1 to ${INTERFACE_NAME_SIZE - 1} bytes of UTF-8, ` +
+        'no slash, white space or control characters, and not be "." or ".."';
     case CODE.INTERFACE_UNSUPPORTED:
       return 'it names interface "' + name + '", but ' + pif + " can't listen on a single interface";
     case CODE.SCAN_UNSUPPORTED:

@@ -12,6 +12,7 @@
 
 import { addressTextAt, isUnspecifiedAt } from "./address";
 import { INTERFACE_NAME_SIZE, IP_PROTOCOL, RECORD, RULE_FLAG } from "./layout";
+import { codePointAt, isControl, MALFORMED, sequenceEnd } from "./utf8";
 
 /** Stands for bytes that aren't UTF-8 and for control characters. */
 const REPLACEMENT: i32 = 0xfffd;
@@ -63,38 +64,9 @@ export function interfaceTextAt(at: usize): string {
   let text = "";
   const end = at + INTERFACE_NAME_SIZE;
   while (at < end && load<u8>(at) != 0) {
-    const lead: i32 = load<u8>(at);
-    const size = sequenceSize(lead);
-    let code = size == 1 ? lead : lead & (0x7f >> size);
-    let next = at + 1;
-    while (next < at + size && next < end && (load<u8>(next) & 0xc0) == 0x80) {
-      code = (code << 6) | (load<u8>(next) & 0x3f);
-      next++;
-    }
-    const whole = size > 0 && next == at + size && code >= smallest(size);
-    text += String.fromCodePoint(whole && isPrintable(code) ? code : REPLACEMENT);
-    at = next;
+    const code = codePointAt(at, end);
+    text += String.fromCodePoint(code == MALFORMED || isControl(code) ? REPLACEMENT : code);
+    at = sequenceEnd(at, end);
   }
   return text;
-}
-
-/** Bytes of the UTF-8 sequence that begins with `lead`, or 0 if none does. */
-function sequenceSize(lead: i32): i32 {
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2) return 0;
-  if (lead < 0xe0) return 2;
-  if (lead < 0xf0) return 3;
-  return lead < 0xf5 ? 4 : 0;
-}
-
-/** The smallest code point that needs `size` bytes. */
-function smallest(size: i32): i32 {
-  if (size == 1) return 0;
-  if (size == 2) return 0x80;
-  return size == 3 ? 0x800 : 0x10000;
-}
-
-function isPrintable(code: i32): bool {
-  if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
-  return !(code >= 0xd800 && code < 0xe000) && code < 0x110000;
 }
