@@ -33,6 +33,8 @@ import { RuleTable } from "./codec/table.ts";
 import type { ClientEvent, Code, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
 import { type Arrival, Arrivals } from "./sync/arrivals.ts";
 import { ControlSocket } from "./sync/control_socket.ts";
+import { endpointText } from "./sync/endpoint.ts";
+import { Exclusive } from "./sync/exclusive.ts";
 import { type AppliedChange, type ChangeReport, Forwarder, type Tables } from "./sync/forwarder.ts";
 import { localAddresses } from "./sync/local_addresses.ts";
 import { makePifs, type PifOptions, type PifsOptions } from "./sync/pifs.ts";
@@ -55,6 +57,11 @@ export interface ServeOptions extends Omit<PifsOptions, "log"> {
   readonly transactionSeconds?: number;
   /** Seconds that a client may leave the server waiting for its next bytes; 10 if absent. */
   readonly readSeconds?: number;
+  /**
+   * How clients that edit at the same time are kept apart: `optimistic`, the default, serves them side by side and tells
+   * all but the fastest that their base is stale; `exclusive` greets one only when the one before has gone.
+   */
+  readonly concurrency?: "optimistic" | "exclusive";
   /** Told what an operator wants to know; one sentence each. */
   readonly log?: (message: string) => void;
 }
@@ -65,8 +72,11 @@ const SHADOW_BYTES = 64 * 1024 * 1024;
 const OVERHEAD_BYTES = 64 * 1024;
 /** The most seconds that an applied table may wait for its commit. */
 const HOLD_SECONDS = 3600;
-/** Milliseconds between two looks at which ports the targets of scan rules listen on, as the released servers look. */
-const SCAN_INTERVAL = 1000;
+/**
+ * Milliseconds between two looks at what has changed around the server: which ports the targets of scan rules listen on
+ * (the released servers look as often), and whether lost ports are free again.
+ */
+const TEND_INTERVAL = 1000;
 /** The version of the released protocol that is spoken: the newest. */
 const PASST_VERSION = 2;
 
@@ -131,7 +141,7 @@ export class Server implements AsyncDisposable {
   readonly #shared: Shared;
   readonly #conversations = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  #scanning: ReturnType<typeof setInterval> | undefined;
+  #tending: ReturnType<typeof setInterval> | undefined;
 
   /** Takes the forwarder and the control sockets over; the first of them is the native one. */
   constructor(forwarder: Forwarder, controls: readonly Control[], options: ServeOptions) {
@@ -142,12 +152,13 @@ export class Server implements AsyncDisposable {
       budget: new ShadowBudget(SHADOW_BYTES),
       transactionSeconds: options.transactionSeconds ?? 60,
       readSeconds: options.readSeconds ?? 10,
+      exclusive: options.concurrency === "exclusive" ? new Exclusive() : undefined,
       stopping: this.#stopping.signal,
       log: options.log ?? (() => {}),
     };
     this.finished = Promise.all(controls.map((control) => this.#accept(control))).then(() => {});
     this.finished.catch(() => {});
-    this.#scanIfNeeded();
+    this.#tendIfNeeded();
   }
 
   /** Path of the control socket. */
@@ -164,7 +175,7 @@ export class Server implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort(new DeadlineError("internal", "Can't go on with a transaction: the server is stopping"));
     for (const { socket } of this.#controls) socket[Symbol.dispose]();
-    clearInterval(this.#scanning);
+    clearInterval(this.#tending);
     await Promise.allSettled([this.finished, ...this.#conversations]);
     await this.#shared.forwarder[Symbol.asyncDispose]();
   }
@@ -176,32 +187,34 @@ export class Server implements AsyncDisposable {
       this.#conversations.add(conversation);
       conversation.finally(() => {
         this.#conversations.delete(conversation);
-        this.#scanIfNeeded();
+        this.#tendIfNeeded();
       });
     }
   }
 
-  /** Looks after scan rules while there are any, and not a moment longer. */
-  #scanIfNeeded(): void {
+  /** Looks after scan rules and lost ports while there are any, and not a moment longer. */
+  #tendIfNeeded(): void {
     const { forwarder } = this.#shared;
-    if (forwarder.scans && !this.#stopping.signal.aborted) {
-      this.#scanning ??= setInterval(() => this.#rescan(), SCAN_INTERVAL);
+    if ((forwarder.scans || forwarder.hasLost) && !this.#stopping.signal.aborted) {
+      this.#tending ??= setInterval(() => this.#tend(), TEND_INTERVAL);
     } else {
-      clearInterval(this.#scanning);
-      this.#scanning = undefined;
+      clearInterval(this.#tending);
+      this.#tending = undefined;
     }
   }
 
-  async #rescan(): Promise<void> {
+  async #tend(): Promise<void> {
     const { forwarder, turns, log } = this.#shared;
     // Whoever has the turn is changing sockets; the next look is a second away.
     if (turns.taken) return;
     try {
       using _turn = await turns.take();
-      await forwarder.rescan();
+      for (const endpoint of await forwarder.retryLost()) log(`Listening again on ${endpointText(endpoint)}`);
+      if (forwarder.scans) await forwarder.rescan();
     } catch (error) {
-      log(`Can't look which ports the targets listen on: ${error instanceof Error ? error.message : error}`);
+      log(`Can't look after sockets: ${error instanceof Error ? error.message : error}`);
     }
+    this.#tendIfNeeded();
   }
 }
 
@@ -218,6 +231,8 @@ interface Shared {
   readonly budget: ShadowBudget;
   readonly transactionSeconds: number;
   readonly readSeconds: number;
+  /** Present if clients are served one after the other. */
+  readonly exclusive: Exclusive | undefined;
   readonly stopping: AbortSignal;
   readonly log: (message: string) => void;
 }
@@ -229,6 +244,7 @@ async function converse(
   arrivals: Arrivals,
 ): Promise<void> {
   using arrival = arrivals.begin();
+  using _place = await shared.exclusive?.enter();
   using deadlines = new Deadlines(shared.transactionSeconds, shared.readSeconds, shared.stopping);
   using shadow = new Shadow(shared.budget);
   const maxBytes = shared.forwarder.pifs.length * MAX_RULES * RECORD_SIZE + OVERHEAD_BYTES;
@@ -471,7 +487,7 @@ class Conversation {
       this.#log("Rolled back a table");
       return await this.#report("rolled-back", change, copies, why);
     }
-    for (const { message } of lost) this.#log(`Lost a socket in a rollback: ${message}`);
+    for (const { error } of lost) this.#log(`Lost a socket in a rollback: ${error.message}`);
     const failed = lost.reduce((sum, { failedPorts }) => sum + failedPorts, 0);
     await this.#report(
       "rollback-incomplete",
@@ -501,7 +517,7 @@ class Conversation {
       code: codeOf(outcome),
       ...(first !== undefined && { pif: first.pif, rule: first.rule }),
       revision: this.#forwarder.revision,
-      sentence: first?.message ?? "",
+      sentence: first?.error.message ?? "",
       ...overrides,
     };
     const chunks = this.#dialect.report({ verdict, tables: updates, failures: report.outcomes });
@@ -587,8 +603,8 @@ async function startWith(forwarder: Forwarder, rules: Readonly<Record<string, It
   const change = await forwarder.apply(tables);
   if (change.fault) {
     await change.rollback();
-    const message = change.outcomes.find(({ fault }) => fault)?.message ?? "Can't start";
-    throw new PestoError("bind-failed", message);
+    const cause = change.outcomes.find(({ fault }) => fault)?.error;
+    throw new PestoError("bind-failed", cause?.message ?? "Can't start: a rule has no socket", { cause });
   }
   change.commit();
 }

@@ -186,6 +186,24 @@ export class Forwarder implements AsyncDisposable {
     this.#settle();
   }
 
+  /** Whether a rollback has lost sockets that aren't back yet, so that {@linkcode retryLost} has something to do. */
+  get hasLost(): boolean {
+    return this.#sets.some(({ set }) => set.hasLost);
+  }
+
+  /** Tries to get back what a rollback has lost. Resolves to what it got. */
+  async retryLost(): Promise<Endpoint[]> {
+    if (this.#busy) return [];
+    this.#busy = true;
+    try {
+      const regained: Endpoint[] = [];
+      for (const { set } of this.#sets) regained.push(...await set.retryLost());
+      return regained;
+    } finally {
+      this.#settle();
+    }
+  }
+
   /** Rules of the active tables that have not got all of their sockets. */
   outcomes(): RuleOutcome[] {
     return ruleOutcomes(

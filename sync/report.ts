@@ -6,6 +6,7 @@
  */
 
 import type { FailedPorts, Rule, RuleFailure, RuleStatus } from "../codec/types.ts";
+import type { BindError } from "./backend.ts";
 import type { PortFailure } from "./socket_set.ts";
 
 /** The failed ports of one rule, and what that makes of the rule. */
@@ -17,8 +18,8 @@ export interface RuleOutcome extends RuleFailure {
    * other all of them.
    */
   readonly fault: boolean;
-  /** What the first of the ports failed with, for people. */
-  readonly message: string;
+  /** What the first of the ports failed with. */
+  readonly error: BindError;
 }
 
 /** Groups failures by rule, in the order of pifs and rules, and ports with the same error into runs. */
@@ -43,7 +44,7 @@ export function ruleOutcomes(
       status: all ? "failed" : "partial",
       failedPorts,
       fault: !rule.scan && (all || !rule.weak),
-      message: first.error.message,
+      error: first.error,
     });
     start = end;
   }

@@ -18,12 +18,17 @@ export class ShadowBudget {
     this.#limit = limit;
   }
 
-  /** @throws {PestoError} with the code `busy` if there is no room now */
-  take(bytes: number): void {
-    if (this.#bytes > 0 && this.#bytes + bytes > this.#limit) {
+  /**
+   * Takes memory for one who has `own` bytes already.
+   *
+   * @throws {PestoError} with the code `busy` if there is no room now
+   */
+  take(bytes: number, own: number): void {
+    const others = this.#bytes - own;
+    if (others > 0 && this.#bytes + bytes > this.#limit) {
       throw new PestoError(
         "busy",
-        `Can't receive a table: the tables of other clients take ${this.#bytes} of ${this.#limit} bytes`,
+        `Can't receive a table: the tables of other clients take ${others} of ${this.#limit} bytes`,
       );
     }
     this.#bytes += bytes;
@@ -62,7 +67,7 @@ export class Shadow implements Disposable {
    * @throws {PestoError} with the code `busy` if there is no memory for it now
    */
   append(pif: number, records: Uint8Array): void {
-    this.#budget.take(records.length);
+    this.#budget.take(records.length, this.#bytes);
     this.#bytes += records.length;
     this.#tables.get(pif)?.append(records);
   }

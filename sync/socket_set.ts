@@ -54,6 +54,8 @@ export interface AppliedSockets {
 interface Missing {
   readonly endpoint: Endpoint;
   readonly error: BindError;
+  /** Whether it had a socket that a rollback could not bring back. */
+  readonly lost: boolean;
 }
 
 /** The sockets of one backend. */
@@ -81,6 +83,28 @@ export class SocketSet {
       endpoint,
       error,
     }));
+  }
+
+  /** Whether a rollback has lost sockets that aren't back yet. */
+  get hasLost(): boolean {
+    return [...this.#missing.values()].some(({ lost }) => lost);
+  }
+
+  /** Tries to get back what a rollback has lost. Resolves to what it got. */
+  async retryLost(): Promise<Endpoint[]> {
+    const regained: Endpoint[] = [];
+    for (const [key, { endpoint, lost }] of [...this.#missing]) {
+      if (!lost) continue;
+      try {
+        this.#listeners.set(key, await this.backend.open(endpoint, this.#table.route(this.#table.match(endpoint))));
+      } catch (error) {
+        this.#missing.set(key, { endpoint, error: bindError(error), lost });
+        continue;
+      }
+      this.#missing.delete(key);
+      regained.push(endpoint);
+    }
+    return regained;
   }
 
   /** The listener of an endpoint of the table in force. */
@@ -146,7 +170,7 @@ export class SocketSet {
           this.#listeners.set(key, await this.backend.open(endpoint, route));
         } catch (cause) {
           const error = bindError(cause);
-          this.#missing.set(key, { endpoint, error });
+          this.#missing.set(key, { endpoint, error, lost: true });
           lost.push({ ...this.#table.place(this.#table.match(endpoint)), endpoint, error });
         }
         await slices.pause();
@@ -199,7 +223,7 @@ export class SocketSet {
         }
         for (const { key, listener } of opened) this.#listeners.set(key, listener);
         this.#missing = new Map(
-          failures.map(({ endpoint, error }) => [endpointKey(endpoint), { endpoint, error }]),
+          failures.map(({ endpoint, error }) => [endpointKey(endpoint), { endpoint, error, lost: false }]),
         );
         this.#table[Symbol.dispose]();
         this.#table = next;

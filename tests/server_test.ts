@@ -364,6 +364,21 @@ Deno.test("serve() goes back on ROLLBACK, and on a hang-up after APPLY", async (
   }
 });
 
+Deno.test("serve() greets one client at a time when it is to be exclusive", async () => {
+  await using it = await oneRule(0, { concurrency: "exclusive" });
+  const first = await connect(it.path);
+  let greeted = false;
+  const waiting = connect(it.path).then((session) => {
+    greeted = true;
+    return session;
+  });
+  const result = await first.update({ HOST: [it.rule] });
+  assertEquals([result.revision, greeted], [2n, false]);
+  using second = await waiting;
+  assertEquals(second.hello.revision, 2n);
+  await second.update({ HOST: [it.rule] });
+});
+
 Deno.test("serve() refuses a table to start with that isn't valid or can't be bound, and leaves nothing behind", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/control`;

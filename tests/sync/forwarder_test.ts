@@ -84,6 +84,29 @@ Deno.test("Forwarder.apply() followed by rollback() says which released endpoint
   assertEquals(backend.serving(), ["TCP [127.0.0.1]:10 -> 127.0.0.1:1 #1"]);
 });
 
+Deno.test("Forwarder.retryLost() gets back what a rollback has lost, once it is free again", async () => {
+  const backend = new FakeBackend();
+  await using forwarder = forwarderOf(backend);
+  await committed(forwarder, [tcpRule(20, 1)]);
+  const change = await forwarder.apply(tables([tcpRule(20, 1, { address: "0.0.0.0" })]));
+  backend.fails = ({ port }) => port === 20;
+  await change.rollback();
+  assertEquals([forwarder.hasLost, await forwarder.retryLost()], [true, []]);
+  backend.fails = () => false;
+  assertEquals(await forwarder.retryLost(), [{ protocol: "tcp", address: "127.0.0.1", port: 20 }]);
+  assertEquals([forwarder.hasLost, forwarder.table(HOST).listed(0).status], [false, "bound"]);
+  assertEquals(backend.serving(), ["TCP [127.0.0.1]:20 -> 127.0.0.1:1 #3"]);
+});
+
+Deno.test("Forwarder.retryLost() leaves alone what a weak rule never had", async () => {
+  const backend = new FakeBackend();
+  await using forwarder = forwarderOf(backend);
+  backend.fails = ({ port }) => port === 11;
+  await committed(forwarder, [tcpRule(10, 1, { lastPort: 11, weak: true })]);
+  backend.fails = () => false;
+  assertEquals([forwarder.hasLost, await forwarder.retryLost()], [false, []]);
+});
+
 Deno.test("Forwarder.apply() serves the old table whichever of 50 binds fails, once it is rolled back", async () => {
   const before = Array.from({ length: 25 }, (_, index) => tcpRule(100 + index, 1));
   const after = Array.from(
