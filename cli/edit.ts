@@ -4,13 +4,12 @@
  * @module
  */
 
-import { MAX_RULES, MAX_SOCKETS } from "../codec/constants.ts";
 import { PestoError, TableError } from "../codec/errors.ts";
 import { faultText, ruleText } from "../codec/format.ts";
 import { parseSpecifier, type PortRange } from "../codec/specifier.ts";
-import { RuleTable } from "../codec/table.ts";
+import { RuleTable, type TablePolicy } from "../codec/table.ts";
 import type { Protocol, Rule } from "../codec/types.ts";
-import type { ListedPif } from "../client.ts";
+import type { ListedPif, Session } from "../client.ts";
 
 /** One option that edits, in the order of the command line. */
 export type EditStep =
@@ -24,6 +23,12 @@ export interface Edit {
   readonly warnings: readonly string[];
 }
 
+/** What a server has listed, and in which dialect. */
+export type Listed = Pick<Session, "dialect" | "hello" | "pifs">;
+
+/** The default target of a server that has one but doesn't list it. Only that there is one is ever looked at. */
+const UNLISTED_TARGET = "::1";
+
 /**
  * Carries out the steps on the listed tables.
  *
@@ -32,10 +37,11 @@ export interface Edit {
  * @throws {PestoError} with the code `unknown-pif`
  */
 export function editTables(
-  pifs: readonly ListedPif[],
+  listed: Listed,
   steps: readonly EditStep[],
   ephemeral: PortRange,
 ): Edit {
+  const { pifs } = listed;
   const tables: Record<string, Rule[]> = {};
   const warnings: string[] = [];
   let mode: "replace" | "add" | "delete" = "replace";
@@ -62,8 +68,9 @@ export function editTables(
           break;
         }
         warnings.push(...parsed.warnings);
-        if (mode === "delete") remove(table, parsed.rules);
-        else add(pif, table, parsed.rules);
+        const policy = policyFor(pif, listed);
+        if (mode === "delete") remove(pif, table, parsed.rules, policy);
+        else add(pif, table, parsed.rules, policy);
         break;
       }
       default:
@@ -85,27 +92,45 @@ function bare({ status: _, failedPorts: __, ...rule }: ListedPif["rules"][number
   return rule;
 }
 
-function add(pif: ListedPif, table: Rule[], rules: readonly Rule[]): void {
+/** What a table of the pif is measured by here; that a rule would forward to itself only the server can know. */
+function policyFor(pif: ListedPif, { dialect, hello: { maxRules, maxSockets } }: Listed): TablePolicy {
+  const { capabilities, defaultTarget = dialect.name === "passt" ? UNLISTED_TARGET : undefined } = pif;
+  const policy = { capabilities, maxRules, maxSockets, sameNamespace: false };
+  return defaultTarget === undefined ? policy : { ...policy, defaultTarget };
+}
+
+function add(pif: ListedPif, table: Rule[], rules: readonly Rule[], policy: TablePolicy): void {
   table.push(...rules);
   using all = RuleTable.of(table);
-  const { capabilities, defaultTarget } = pif;
-  const policy = { capabilities, maxRules: MAX_RULES, maxSockets: MAX_SOCKETS, sameNamespace: false };
-  const verdict = all.validate(defaultTarget === undefined ? policy : { ...policy, defaultTarget });
+  const verdict = all.validate(policy);
   if (verdict.kind === "valid") return;
   const { code, rule, otherRule } = verdict;
   const text = faultText(
     code,
     rule === undefined ? undefined : table[rule],
     otherRule === undefined ? undefined : table[otherRule],
+    { pif: pif.name, ...(code === "too-many-rules" && { count: table.length, limit: policy.maxRules }) },
   );
   throw new TableError(code, text, { pif: pif.name, ...(rule !== undefined && { rule }) });
 }
 
-function remove(table: Rule[], rules: readonly Rule[]): void {
+function remove(pif: ListedPif, table: Rule[], rules: readonly Rule[], policy: TablePolicy): void {
   for (const rule of rules) {
     using all = RuleTable.of(table);
     const index = all.find(rule);
-    if (index < 0) throw new TableError("conflict", `Can't delete ${ruleText(rule)}: there is no such rule`);
+    if (index < 0) {
+      const other = inTheWay(rule, table, policy);
+      const there = other === undefined ? "there is no such rule" : `the table has ${ruleText(other)} instead`;
+      throw new TableError("conflict", `Can't delete ${ruleText(rule)}: ${there}`, { pif: pif.name });
+    }
     table.splice(index, 1);
   }
+}
+
+/** The rule that this one would conflict with: perhaps the one that was meant. */
+function inTheWay(rule: Rule, table: readonly Rule[], policy: TablePolicy): Rule | undefined {
+  using both = RuleTable.of([...table, rule]);
+  const verdict = both.validate(policy);
+  if (verdict.kind === "valid" || verdict.code !== "conflict" || verdict.otherRule === undefined) return undefined;
+  return verdict.rule === table.length ? table[verdict.otherRule] : undefined;
 }

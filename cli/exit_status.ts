@@ -12,8 +12,9 @@ export const EXIT = {
   /** Refused, invalid or unreachable; nothing changed. */
   REFUSED: 1,
   ROLLED_BACK: 2,
-  ROLLBACK_INCOMPLETE: 3,
-  /** Stale, busy or timed out. */
+  /** A table is in force, but some of its ports have no socket: a rollback was incomplete, or never came. */
+  PORTS_LOST: 3,
+  /** Stale, busy, timed out, or broken off so that nobody knows. */
   TRY_AGAIN: 4,
 } as const;
 
@@ -31,7 +32,7 @@ export function exitStatusOf(outcome: Outcome): ExitStatus {
     case "rolled-back":
       return EXIT.ROLLED_BACK;
     case "rollback-incomplete":
-      return EXIT.ROLLBACK_INCOMPLETE;
+      return EXIT.PORTS_LOST;
     case "stale":
     case "busy":
     case "timed-out":

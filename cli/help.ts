@@ -23,6 +23,8 @@ Options of pesto work in the order in which they stand:
   -s, --show               show the tables before and after
       --json               print for programs
       --check              say what would change and whether it would work; change nothing
+      --no-verify          don't look for the sockets of rules that a passt or pasta server has taken
+  -d, --debug              say on standard error what is going on
   -h, --help               show this text
       --version            show the version
 
@@ -34,8 +36,12 @@ SPEC is [ADDRESS[%INTERFACE]/]PORTS[:TARGET], for example
   8443:192.0.2.7/443       port 8443 goes to port 443 of 192.0.2.7
   [::1]/53:5300            an IPv6 address
 
-Exit status: 0 done; 1 refused, invalid or unreachable, nothing changed; 2 failed and rolled back; 3 rollback incomplete;
-4 stale, busy or timed out
+A server of passt or pasta never answers. pesto then reads the table back to see if it was taken, and looks in the
+kernel's list of sockets for ports of HOST that nothing listens on, if the server is in the same network namespace and
+/proc shows it. Such a server can't do --check.
+
+Exit status: 0 done; 1 refused, invalid or unreachable, nothing changed; 2 failed and rolled back; 3 rollback incomplete,
+or a passt or pasta server has taken rules that have no socket; 4 stale, busy, timed out, or broken off before an answer
 `;
 
 /** Printed for `pesto serve --help`. */
@@ -45,11 +51,12 @@ Forwards ports by a table of rules, and makes a control socket at PATH, through 
 
       --target ADDRESS     where rules without a target of their own go (127.0.0.1)
       --pif NAME=ADDRESS   one more pif, with its default target
+      --passt PATH         one more control socket, for programs that speak to passt or pasta
   -t, --tcp-ports SPEC     forward TCP ports of HOST from the start
   -u, --udp-ports SPEC     forward UDP ports of HOST from the start
       --transaction-timeout SECONDS
                            how long one client may take to update the table (60)
   -h, --help               show this text
 
-SIGINT and SIGTERM end it: all sockets are closed and the control socket is removed.
+SIGINT and SIGTERM end it: all sockets are closed and the control sockets are removed.
 `;

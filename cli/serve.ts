@@ -11,11 +11,12 @@ import { type OptionSpec, parseArguments, UsageError } from "./arguments.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { EXIT, type ExitStatus } from "./exit_status.ts";
 import { SERVE_HELP } from "./help.ts";
-import type { Output } from "./output.ts";
+import { counted, type Output } from "./output.ts";
 
 const SPECS: readonly OptionSpec[] = [
   { name: "target", value: "ADDRESS" },
   { name: "pif", value: "NAME=ADDRESS" },
+  { name: "passt", value: "PATH" },
   { name: "tcp-ports", short: "t", value: "SPEC" },
   { name: "udp-ports", short: "u", value: "SPEC" },
   { name: "transaction-timeout", value: "SECONDS" },
@@ -25,6 +26,7 @@ const SPECS: readonly OptionSpec[] = [
 /** What a command line asks for. */
 interface ServeArguments {
   readonly path: string;
+  readonly passtPath?: string;
   readonly target?: string;
   readonly pifs: readonly { name: string; target: string }[];
   readonly rules: readonly Rule[];
@@ -42,7 +44,8 @@ export async function serveCommand(args: readonly string[], output: Output): Pro
   const log = (message: string) => output.complain(message);
   using signals = new Signals();
   await using server = await serve({ ...options, path, rules: { HOST: rules }, log });
-  log(`Ready: control socket "${path}", ${rules.length} rules`);
+  const paths = options.passtPath === undefined ? `"${path}"` : `"${path}", for passt's clients "${options.passtPath}"`;
+  log(`Ready: control socket ${paths}, ${counted(rules.length, "rule")}`);
   const reason = await Promise.race([signals.first, server.finished]);
   log(reason === undefined ? "Stopping" : `Stopping: ${reason}`);
   return EXIT.DONE;
@@ -78,6 +81,9 @@ function read(args: readonly string[]): ServeArguments | "help" {
         pifs.push({ name, target });
         break;
       }
+      case "passt":
+        options = { ...options, passtPath: value };
+        break;
       case "tcp-ports":
         specifier("tcp", value);
         break;
@@ -90,6 +96,9 @@ function read(args: readonly string[]): ServeArguments | "help" {
     }
   }
   if (path === undefined) throw new UsageError("Can't serve: the PATH of a control socket must be given");
+  if (options.passtPath === path) {
+    throw new UsageError(`Can't take "--passt ${path}": PATH is already "${path}", they must be two`);
+  }
   return { ...options, path, pifs, rules };
 }
 

@@ -1,11 +1,13 @@
 /**
  * What a released server never says: whether its rules have sockets. The kernel's list of listening sockets tells, for
- * rules of HOST, when the server is in the same network namespace as this program.
+ * rules of HOST, when the server is in the same network namespace as this program. Only the server's own sockets count: a
+ * port that it couldn't have is mostly one that somebody else listens on.
  *
  * @module
  */
 
-import type { FailedPorts, Rule } from "../codec/types.ts";
+import type { PortRange } from "../codec/specifier.ts";
+import type { Rule } from "../codec/types.ts";
 import type { ListeningSocket } from "../codec/socket_list.ts";
 import { listeningSockets } from "../sync/listening_ports.ts";
 
@@ -15,43 +17,58 @@ export type Verification =
   | { readonly kind: "unknown" }
   | { readonly kind: "known"; readonly missing: readonly MissingListeners[] };
 
-/** Ports of a rule that nobody listens on. */
+/** Ports of a rule that the server doesn't listen on. */
 export interface MissingListeners {
   /** Index among the rules that were asked about. */
   readonly rule: number;
-  readonly ports: readonly Omit<FailedPorts, "errno">[];
+  /** In ascending order. */
+  readonly ports: readonly MissingPorts[];
+}
+
+/** Ports in a row. */
+export interface MissingPorts extends PortRange {
+  /** Whether another program listens there. */
+  readonly taken: boolean;
 }
 
 /** Looks for the sockets of rules of HOST of the server whose control socket is at `path`. */
 export function verifyListeners(path: string, rules: readonly Rule[]): Verification {
   try {
-    if (!isInThisNamespace(path)) return { kind: "unknown" };
-    return { kind: "known", missing: missingListeners(rules, listeningSockets()) };
+    const own = socketsOfServer(path);
+    if (own === undefined) return { kind: "unknown" };
+    return { kind: "known", missing: missingListeners(rules, listeningSockets(), ({ inode }) => own.has(inode)) };
   } catch (error) {
-    // Whoever may not read /proc can't know.
+    // Whoever may not read /proc can't know, and neither can who reads it just as the server ends.
     if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) {
       return { kind: "unknown" };
     }
+    if (error instanceof Deno.errors.NotFound) return { kind: "unknown" };
     throw error;
   }
 }
 
-/** Rules with ports that no socket listens on. Weak and scan rules may lack theirs, and aren't asked about. */
+/** Rules with ports that no socket of the server listens on. Weak and scan rules may lack theirs, and aren't asked about. */
 export function missingListeners(
   rules: readonly Rule[],
   sockets: readonly ListeningSocket[],
+  isOwn: (socket: ListeningSocket) => boolean,
 ): MissingListeners[] {
-  const listening = new Set(sockets.map(({ protocol, address, port }) => `${protocol} ${address} ${port}`));
+  const key = ({ protocol, address, port }: Omit<ListeningSocket, "inode">) => `${protocol} ${address} ${port}`;
+  const all = new Set(sockets.map(key));
+  const own = new Set(sockets.filter(isOwn).map(key));
   return rules.flatMap((rule, index) => {
     if (rule.weak || rule.scan) return [];
-    const runs: { first: number; last: number }[] = [];
-    for (let port = rule.firstPort; port <= rule.lastPort; port++) {
-      if (servingAddresses(rule).some((address) => listening.has(`${rule.protocol} ${address} ${port}`))) continue;
-      const run = runs.at(-1);
-      if (run !== undefined && run.last + 1 === port) run.last = port;
-      else runs.push({ first: port, last: port });
+    const { protocol, firstPort, lastPort } = rule;
+    const rows: { first: number; last: number; taken: boolean }[] = [];
+    for (let port = firstPort; port <= lastPort; port++) {
+      const keys = servingAddresses(rule).map((address) => key({ protocol, address, port }));
+      if (keys.some((key) => own.has(key))) continue;
+      const taken = keys.some((key) => all.has(key));
+      const row = rows.at(-1);
+      if (row !== undefined && row.last + 1 === port && row.taken === taken) row.last = port;
+      else rows.push({ first: port, last: port, taken });
     }
-    return runs.length === 0 ? [] : [{ rule: index, ports: runs }];
+    return rows.length === 0 ? [] : [{ rule: index, ports: rows }];
   });
 }
 
@@ -67,36 +84,49 @@ function servingAddresses({ address }: Rule): string[] {
   }
 }
 
-/** Whether a process that listens at this UNIX socket shares this one's network namespace. */
-function isInThisNamespace(path: string): boolean {
-  const inode = listeningUnixSocket(path);
-  if (inode === undefined) return false;
-  const wanted = `socket:[${inode}]`;
+/** Inodes of all sockets of the process that listens at this UNIX socket, if it is in this network namespace. */
+function socketsOfServer(path: string): ReadonlySet<number> | undefined {
+  const control = listeningUnixSocket(path);
+  if (control === undefined) return undefined;
   const here = Deno.readLinkSync("/proc/self/ns/net");
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    if (ownsDescriptor(name, wanted)) return Deno.readLinkSync(`/proc/${name}/ns/net`) === here;
-  }
-  return false;
-}
-
-/** Inode of the socket that listens at a path. Flag bit 16 of the kernel's list marks listening ones: proc(5). */
-function listeningUnixSocket(path: string): string | undefined {
-  const names = [path, Deno.realPathSync(path)];
-  for (const line of Deno.readTextFileSync("/proc/net/unix").split("\n").slice(1)) {
-    const [, , , flags = "0", , , inode, ...rest] = line.trim().split(/\s+/);
-    if ((parseInt(flags, 16) & 0x10000) !== 0 && names.includes(rest.join(" "))) return inode;
+    const sockets = socketsOf(name);
+    if (sockets.has(control)) return Deno.readLinkSync(`/proc/${name}/ns/net`) === here ? sockets : undefined;
   }
   return undefined;
 }
 
-function ownsDescriptor(process: string, link: string): boolean {
+/** Inode of the socket that listens at a path. Flag bit 16 of the kernel's list marks listening ones: proc(5). */
+function listeningUnixSocket(path: string): number | undefined {
+  const names = [path, Deno.realPathSync(path)];
+  for (const line of Deno.readTextFileSync("/proc/net/unix").split("\n").slice(1)) {
+    const [, , , flags = "0", , , inode, ...rest] = line.trim().split(/\s+/);
+    if ((parseInt(flags, 16) & 0x10000) !== 0 && names.includes(rest.join(" "))) return Number(inode);
+  }
+  return undefined;
+}
+
+/** Inodes of a process's sockets; none if they can't be seen. */
+function socketsOf(process: string): Set<number> {
+  const inodes = new Set<number>();
   try {
     for (const { name } of Deno.readDirSync(`/proc/${process}/fd`)) {
-      if (Deno.readLinkSync(`/proc/${process}/fd/${name}`) === link) return true;
+      const [, inode] = /^socket:\[(\d+)\]$/.exec(linkAt(`/proc/${process}/fd/${name}`)) ?? [];
+      if (inode !== undefined) inodes.add(Number(inode));
     }
   } catch {
     // Another user's process, or one that has just ended.
   }
-  return false;
+  return inodes;
+}
+
+/** Where a link leads; nowhere if it has just gone, as descriptors do while one looks at them. */
+function linkAt(path: string): string {
+  try {
+    return Deno.readLinkSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
+  }
 }

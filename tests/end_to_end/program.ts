@@ -15,24 +15,45 @@ export interface Finished {
   readonly stderr: string;
 }
 
-function command(args: readonly string[]): Deno.Command {
+/** How the program is called: what stands before its own arguments, and in which environment. */
+function invocation(): { executable: string; before: string[]; environment: Deno.CommandOptions } {
   // A compiled program gets an empty environment: it must find neither Deno nor Node.
-  const [executable, before, env] = program === undefined
-    ? [Deno.execPath(), ["run", "--quiet", "-A", CLI], {}]
-    : [program, [], { clearEnv: true, env: { PATH: "/nonexistent" } }];
+  return program === undefined
+    ? { executable: Deno.execPath(), before: ["run", "--quiet", "-A", CLI], environment: {} }
+    : { executable: program, before: [], environment: { clearEnv: true, env: { PATH: "/nonexistent" } } };
+}
+
+function command(args: readonly string[]): Deno.Command {
+  const { executable, before, environment } = invocation();
   return new Deno.Command(executable, {
     args: [...before, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    ...env,
+    ...environment,
   });
+}
+
+function finished({ code, stdout, stderr }: Deno.CommandOutput): Finished {
+  return { status: code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
 /** Runs the program to its end. */
 export async function pesto(...args: string[]): Promise<Finished> {
-  const { code, stdout, stderr } = await command(args).output();
-  return { status: code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  return finished(await command(args).output());
+}
+
+/** Runs a shell's script, in which `"$0" "$@"` is the program with its arguments, to its end. */
+export async function pestoInShell(script: string, ...args: string[]): Promise<Finished> {
+  const { executable, before, environment } = invocation();
+  const command = new Deno.Command("/bin/sh", {
+    args: ["-c", script, executable, ...before, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    ...environment,
+  });
+  return finished(await command.output());
 }
 
 /** A `pesto serve` that is ready; disposing of it kills it if it still runs. */

@@ -1,7 +1,7 @@
 import { HELP, PROGRAM_VERSION, SERVE_HELP } from "../../cli/help.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused } from "../harness.ts";
-import { pesto, Serving } from "./program.ts";
+import { pesto, pestoInShell, Serving } from "./program.ts";
 
 /** A folder, a target, free ports, and a server with one rule. */
 async function forwarding(ports: number, ...options: string[]) {
@@ -104,10 +104,13 @@ Deno.test("pesto and pesto serve exit with 1 and a sentence when they are called
     [["-C", "NOPE", it.path], `Can't edit pif "NOPE": the server has "HOST"`],
     [["-D", "-t", "127.0.0.1/9:9", it.path], "Can't delete TCP [127.0.0.1]:9  =>  9: there is no such rule"],
     [["-A", "-t", it.specifier, it.path], "conflict"],
+    [["--check", "-s", "-t", "1", it.path], `Can't take "--show" with "--check": the tables stay as they are`],
     [["--check", it.path], `Can't take "--check": there is no change to check`],
-    [["serve"], "Can't serve: the PATH of a control socket must be given"],
+    [[""], "Can't go on: the PATH of a control socket must be given"],
+    [["serve"], 'Can\'t serve: the PATH of a control socket must be given\nTry "pesto serve --help"\n'],
     [["serve", "--target", "nonsense", `${it.folder}/x`], `Can't read address "nonsense"`],
     [["serve", "--pif", "X", `${it.folder}/x`], `Can't take "--pif X": it must be NAME=ADDRESS`],
+    [["serve", "--passt", "x", "x"], `Can't take "--passt x": PATH is already "x", they must be two`],
     [["serve", it.path], `Can't make the control socket "${it.path}": another server listens there`],
     [["serve", "-t", it.specifier, `${it.folder}/x`], "address in use (EADDRINUSE)"],
     [["serve", "-t", "127.0.0.1/8080", `${it.folder}/x`], "itself"],
@@ -121,6 +124,38 @@ Deno.test("pesto and pesto serve exit with 1 and a sentence when they are called
     });
   }
   assertEquals(await firstWords(it.port), "A");
+});
+
+Deno.test("pesto says that its output can't be written, and an update that went well stays one", async () => {
+  await using it = await forwarding(1);
+  const complaint = "Can't write the output: no space left (ENOSPC)\n";
+  assertEquals(await pestoInShell('"$0" "$@" > /dev/full', it.path), { status: 1, stdout: "", stderr: complaint });
+  const update = ["-s", "-A", "-t", `127.0.0.1/${it.free[0]}:${it.target.port}`, it.path];
+  assertEquals(await pestoInShell('"$0" "$@" > /dev/full', ...update), { status: 0, stdout: "", stderr: complaint });
+  assertEquals(await firstWords(it.free[0] ?? 0), "A");
+});
+
+Deno.test("pesto ends quietly when its output is no longer read", async () => {
+  await using it = await forwarding(0);
+  // The reader is gone long before the program has started.
+  const { stdout, stderr } = await pestoInShell(`{ "$0" "$@"; echo "status $?" >&2; } | :`, it.path);
+  assertEquals([stdout, stderr], ["", "status 0\n"]);
+});
+
+Deno.test("pesto serve --passt makes one more control socket, where passt's protocol is spoken", async () => {
+  await using other = await forwarding(0);
+  const passt = `${other.folder}/passt`;
+  await using it = await forwarding(1, "--passt", passt);
+  assertEquals(await pesto("-A", "-t", `127.0.0.1/${it.free[0]}:${it.target.port}`, passt), {
+    status: 0,
+    stdout: "",
+    stderr: "",
+  });
+  assertEquals(await firstWords(it.free[0] ?? 0), "A");
+  assertStringIncludes((await pesto(passt)).stdout, `passt/pasta configuration (${passt})\n  HOST\n`);
+  it.serving.signal("SIGTERM");
+  assertEquals(await it.serving.ended(), 0);
+  assertEquals([...Deno.readDirSync(other.folder)].map(({ name }) => name), ["control"]);
 });
 
 Deno.test("pesto --help and --version print and do nothing", async () => {
