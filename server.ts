@@ -41,6 +41,7 @@ import { makePifs, type PifOptions, type PifsOptions } from "./sync/pifs.ts";
 import { rebase } from "./sync/rebase.ts";
 import { invalidity, Refusal, refusalOf } from "./sync/refusal.ts";
 import { Shadow, ShadowBudget } from "./sync/shadow.ts";
+import { readState, type State, StateFile } from "./sync/state_file.ts";
 import { type Turn, Turns } from "./sync/turns.ts";
 
 export type { PifOptions, PifsOptions };
@@ -51,6 +52,11 @@ export interface ServeOptions extends Omit<PifsOptions, "log"> {
   readonly path: string;
   /** Where another control socket is to be, for clients that speak the released programs' protocol. */
   readonly passtPath?: string;
+  /**
+   * Where committed tables are kept. If there is such a file, the server starts with the tables in it, for the pifs that it
+   * names, and `rules` is for the others. A file that isn't one, or is damaged, is refused and left as it is.
+   */
+  readonly statePath?: string;
   /** Rules to start with, by pif name. */
   readonly rules?: Readonly<Record<string, Iterable<Rule>>>;
   /** Seconds that one conversation on the control socket may take; 60 if absent. */
@@ -101,14 +107,18 @@ const PASST_VERSION = 2;
  * ```
  */
 export async function serve(options: ServeOptions): Promise<Server> {
+  const stored = options.statePath === undefined ? undefined : await readState(options.statePath);
   const addresses = localAddresses();
   const forwarder: Forwarder = new Forwarder(
     makePifs(options, addresses, (backend, socket) => forwarder.owns(backend, socket)),
     addresses,
+    stored === undefined ? 0n : stored.revision - 1n,
   );
   await using started = new AsyncDisposableStack();
   started.use(forwarder);
-  await startWith(forwarder, options.rules ?? {});
+  await startWith(forwarder, startTables(forwarder, options.rules ?? {}, stored), stored !== undefined, options.log);
+  const stateFile = options.statePath === undefined ? undefined : new StateFile(options.statePath);
+  await stateFile?.write(stateOf(forwarder));
   const controls = [{ dialect: nativeServer, socket: started.use(await ControlSocket.claim(options.path)) }];
   if (options.passtPath !== undefined) {
     controls.push({
@@ -117,7 +127,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     });
   }
   started.move();
-  return new Server(forwarder, controls, options);
+  return new Server(forwarder, controls, options, stateFile);
 }
 
 /**
@@ -144,7 +154,12 @@ export class Server implements AsyncDisposable {
   #tending: ReturnType<typeof setInterval> | undefined;
 
   /** Takes the forwarder and the control sockets over; the first of them is the native one. */
-  constructor(forwarder: Forwarder, controls: readonly Control[], options: ServeOptions) {
+  constructor(
+    forwarder: Forwarder,
+    controls: readonly Control[],
+    options: ServeOptions,
+    stateFile: StateFile | undefined,
+  ) {
     this.#controls = controls;
     this.#shared = {
       forwarder,
@@ -152,6 +167,7 @@ export class Server implements AsyncDisposable {
       budget: new ShadowBudget(SHADOW_BYTES),
       transactionSeconds: options.transactionSeconds ?? 60,
       readSeconds: options.readSeconds ?? 10,
+      stateFile,
       exclusive: options.concurrency === "exclusive" ? new Exclusive() : undefined,
       stopping: this.#stopping.signal,
       log: options.log ?? (() => {}),
@@ -164,6 +180,12 @@ export class Server implements AsyncDisposable {
   /** Path of the control socket. */
   get path(): string {
     return this.#controls[0]?.socket.path ?? "";
+  }
+
+  /** How many rules are in force, in all tables. */
+  get ruleCount(): number {
+    const { forwarder } = this.#shared;
+    return forwarder.pifs.reduce((sum, { id }) => sum + forwarder.table(id).length, 0);
   }
 
   /** Grows with every committed table. */
@@ -231,6 +253,8 @@ interface Shared {
   readonly budget: ShadowBudget;
   readonly transactionSeconds: number;
   readonly readSeconds: number;
+  /** Where committed tables are kept. */
+  readonly stateFile: StateFile | undefined;
   /** Present if clients are served one after the other. */
   readonly exclusive: Exclusive | undefined;
   readonly stopping: AbortSignal;
@@ -264,6 +288,7 @@ class Conversation {
   readonly #turns: Turns;
   readonly #log: (message: string) => void;
   readonly #transactionSeconds: number;
+  readonly #stateFile: StateFile | undefined;
   readonly #dialect: ServerDialect;
   readonly #channel: Channel<ClientEvent>;
   readonly #deadlines: Deadlines;
@@ -289,6 +314,7 @@ class Conversation {
     this.#turns = shared.turns;
     this.#log = shared.log;
     this.#transactionSeconds = shared.transactionSeconds;
+    this.#stateFile = shared.stateFile;
     this.#dialect = dialect;
     this.#channel = channel;
     this.#deadlines = deadlines;
@@ -436,9 +462,9 @@ class Conversation {
       } catch {
         return await this.#rollBack(change, tables);
       }
-      return this.#commit(change);
+      return await this.#commit(change);
     }
-    this.#commit(change);
+    await this.#commit(change);
     await this.#report("done", change, tables);
   }
 
@@ -457,7 +483,7 @@ class Conversation {
         : this.#deadlines.transaction;
       const answer = await this.#channel.next(limit);
       if (answer?.kind === "commit") {
-        this.#commit(change);
+        await this.#commit(change);
         return await this.#report("done", change, tables);
       }
       if (answer === undefined) this.#log("Rolling back: the client hung up before it committed");
@@ -470,11 +496,18 @@ class Conversation {
     await this.#rollBack(change, tables, why);
   }
 
-  #commit(change: AppliedChange): void {
+  /** Puts the new tables in force, and resolves when they are on the disk, too, if they are kept there. */
+  async #commit(change: AppliedChange): Promise<void> {
     this.#settled = true;
     const revision = change.commit();
     const { kept, opened, retired, failed } = change.counts;
     this.#log(`Revision ${revision}: ${kept} kept, ${opened} opened, ${retired} retired, ${failed} failed`);
+    try {
+      await this.#stateFile?.write(stateOf(this.#forwarder));
+    } catch (error) {
+      // The tables are in force; that they won't survive is for the operator to mend.
+      this.#log(error instanceof Error ? error.message : String(error));
+    }
   }
 
   /** Takes a change back and says so, if the client is still there to hear it. `tables` are those of the change. */
@@ -583,15 +616,42 @@ class Conversation {
   }
 }
 
-/** Applies the rules that a server starts with; a server that can't serve them all doesn't start. */
-async function startWith(forwarder: Forwarder, rules: Readonly<Record<string, Iterable<Rule>>>): Promise<void> {
-  const tables = new Map(
-    Object.entries(rules).map(([name, rules]) => {
-      const pif = forwarder.pifs.find((pif) => pif.name === name);
-      if (pif === undefined) throw new RangeError(`Can't start with rules for pif "${name}": there is no such pif`);
-      return [pif.id, RuleTable.of(rules)];
-    }),
-  );
+/** The tables to start with, by pif id: those of the state, and for pifs that it doesn't know the given rules. */
+function startTables(
+  forwarder: Forwarder,
+  rules: Readonly<Record<string, Iterable<Rule>>>,
+  state: State | undefined,
+): Tables {
+  const tables = new Map<number, RuleTable>();
+  const idOf = (name: string) => {
+    const pif = forwarder.pifs.find((pif) => pif.name === name);
+    if (pif === undefined) throw new RangeError(`Can't start with rules for pif "${name}": there is no such pif`);
+    return pif.id;
+  };
+  for (const [name, table] of state?.tables ?? []) tables.set(idOf(name), table);
+  for (const [name, list] of Object.entries(rules)) {
+    const id = idOf(name);
+    if (!tables.has(id)) tables.set(id, RuleTable.of(list));
+  }
+  return tables;
+}
+
+/** What is kept of a forwarder. */
+function stateOf(forwarder: Forwarder): State {
+  const { revision, pifs } = forwarder;
+  return { revision, tables: new Map(pifs.map(({ id, name }) => [name, forwarder.table(id)])) };
+}
+
+/**
+ * Applies the tables that a server starts with. A server that can't serve them all doesn't start, unless they were in
+ * force before: then it serves what it can, and goes on trying for the rest.
+ */
+async function startWith(
+  forwarder: Forwarder,
+  tables: Tables,
+  restored: boolean,
+  log: (message: string) => void = () => {},
+): Promise<void> {
   const validity = forwarder.validate(tables);
   if (validity.kind === "invalid") {
     const { code, message, details } = invalidity(
@@ -601,6 +661,11 @@ async function startWith(forwarder: Forwarder, rules: Readonly<Record<string, It
     throw new TableError(code, message, { ...(details.rule !== undefined && { rule: details.rule }) });
   }
   const change = await forwarder.apply(tables);
+  if (change.fault && restored) {
+    for (const { error } of change.outcomes) log(`Going on without a socket, and trying again: ${error.message}`);
+    change.commit(true);
+    return;
+  }
   if (change.fault) {
     await change.rollback();
     const cause = change.outcomes.find(({ fault }) => fault)?.error;

@@ -54,6 +54,15 @@ Forwards ports by a table of rules, and makes a control socket at PATH, through 
       --passt PATH         one more control socket, for programs that speak to passt or pasta
   -t, --tcp-ports SPEC     forward TCP ports of HOST from the start
   -u, --udp-ports SPEC     forward UDP ports of HOST from the start
+      --netns PATH|PID     network namespace of the targets: HOST connects inside it, and SPLICE, one more pif, listens
+                           there and connects out here
+  -T, --tcp-ns SPEC        forward TCP ports of SPLICE from the start
+  -U, --udp-ns SPEC        forward UDP ports of SPLICE from the start
+      --backend NAME       linux: the system's own sockets, the default where it works; portable: Deno's
+      --concurrency MODE   optimistic: clients are served side by side, and an edit of a table that is no longer in
+                           force is refused as stale, the default; exclusive: one after the other
+      --state FILE         keep the committed tables in FILE, and start with them; -t, -u, -T and -U are for the first
+                           start, when there is no FILE yet
       --transaction-timeout SECONDS
                            how long one client may take to update the table (60)
   -h, --help               show this text

@@ -7,6 +7,7 @@
 import type { Protocol, Rule } from "../codec/types.ts";
 import { parseSpecifier } from "../codec/specifier.ts";
 import { serve } from "../server.ts";
+import type { BackendName } from "../sync/backends.ts";
 import { type OptionSpec, parseArguments, UsageError } from "./arguments.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { EXIT, type ExitStatus } from "./exit_status.ts";
@@ -19,6 +20,12 @@ const SPECS: readonly OptionSpec[] = [
   { name: "passt", value: "PATH" },
   { name: "tcp-ports", short: "t", value: "SPEC" },
   { name: "udp-ports", short: "u", value: "SPEC" },
+  { name: "netns", value: "PATH|PID" },
+  { name: "tcp-ns", short: "T", value: "SPEC" },
+  { name: "udp-ns", short: "U", value: "SPEC" },
+  { name: "backend", value: "NAME" },
+  { name: "concurrency", value: "MODE" },
+  { name: "state", value: "FILE" },
   { name: "transaction-timeout", value: "SECONDS" },
   { name: "help", short: "h" },
 ];
@@ -28,10 +35,18 @@ interface ServeArguments {
   readonly path: string;
   readonly passtPath?: string;
   readonly target?: string;
+  readonly netns?: string;
+  readonly backend?: BackendName;
+  readonly concurrency?: (typeof CONCURRENCY)[number];
+  readonly statePath?: string;
   readonly pifs: readonly { name: string; target: string }[];
-  readonly rules: readonly Rule[];
+  /** By pif name. */
+  readonly rules: Readonly<Record<string, Rule[]>>;
   readonly transactionSeconds?: number;
 }
+
+const BACKENDS = ["linux", "portable"] as const satisfies readonly BackendName[];
+const CONCURRENCY = ["optimistic", "exclusive"] as const;
 
 /** Runs the command until SIGINT or SIGTERM; a second one ends the program at once. */
 export async function serveCommand(args: readonly string[], output: Output): Promise<ExitStatus> {
@@ -43,9 +58,9 @@ export async function serveCommand(args: readonly string[], output: Output): Pro
   const { path, rules, ...options } = parsed;
   const log = (message: string) => output.complain(message);
   using signals = new Signals();
-  await using server = await serve({ ...options, path, rules: { HOST: rules }, log });
+  await using server = await serve({ ...options, path, rules, log });
   const paths = options.passtPath === undefined ? `"${path}"` : `"${path}", for passt's clients "${options.passtPath}"`;
-  log(`Ready: control socket ${paths}, ${counted(rules.length, "rule")}`);
+  log(`Ready: control socket ${paths}, ${counted(server.ruleCount, "rule")}`);
   const reason = await Promise.race([signals.first, server.finished]);
   log(reason === undefined ? "Stopping" : `Stopping: ${reason}`);
   return EXIT.DONE;
@@ -55,11 +70,15 @@ function read(args: readonly string[]): ServeArguments | "help" {
   let path: string | undefined;
   let options: Omit<ServeArguments, "path" | "pifs" | "rules"> = {};
   const pifs: { name: string; target: string }[] = [];
-  const rules: Rule[] = [];
-  const specifier = (protocol: Protocol, text: string) => {
+  const rules: Record<string, Rule[]> = {};
+  const specifier = (pif: "HOST" | "SPLICE", protocol: Protocol, text: string) => {
     // The server validates against what its backend can do; here everything may be asked for.
-    const parsed = parseSpecifier(text, { protocol, ephemeral: ephemeralPorts() });
-    if (parsed.kind === "rules") rules.push(...parsed.rules);
+    const parsed = parseSpecifier(text, {
+      protocol,
+      ephemeral: ephemeralPorts(),
+      loopbackOnly: pif === "SPLICE",
+    });
+    if (parsed.kind === "rules") (rules[pif] ??= []).push(...parsed.rules);
   };
   for (const argument of parseArguments(args, SPECS)) {
     if (argument.kind === "flag") return "help";
@@ -85,10 +104,28 @@ function read(args: readonly string[]): ServeArguments | "help" {
         options = { ...options, passtPath: value };
         break;
       case "tcp-ports":
-        specifier("tcp", value);
+        specifier("HOST", "tcp", value);
         break;
       case "udp-ports":
-        specifier("udp", value);
+        specifier("HOST", "udp", value);
+        break;
+      case "tcp-ns":
+        specifier("SPLICE", "tcp", value);
+        break;
+      case "udp-ns":
+        specifier("SPLICE", "udp", value);
+        break;
+      case "netns":
+        options = { ...options, netns: value };
+        break;
+      case "backend":
+        options = { ...options, backend: oneOf("--backend", value, BACKENDS) };
+        break;
+      case "concurrency":
+        options = { ...options, concurrency: oneOf("--concurrency", value, CONCURRENCY) };
+        break;
+      case "state":
+        options = { ...options, statePath: value };
         break;
       case "transaction-timeout":
         options = { ...options, transactionSeconds: number("--transaction-timeout", value, 1, 86400) };
@@ -96,6 +133,9 @@ function read(args: readonly string[]): ServeArguments | "help" {
     }
   }
   if (path === undefined) throw new UsageError("Can't serve: the PATH of a control socket must be given");
+  if (rules["SPLICE"] !== undefined && options.netns === undefined) {
+    throw new UsageError('Can\'t take "-T" or "-U": SPLICE listens in a network namespace, and --netns names none');
+  }
   if (options.passtPath === path) {
     throw new UsageError(`Can't take "--passt ${path}": PATH is already "${path}", they must be two`);
   }
@@ -105,6 +145,12 @@ function read(args: readonly string[]): ServeArguments | "help" {
 function split(text: string, separator: string): [string, string?] {
   const at = text.indexOf(separator);
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+function oneOf<T extends string>(option: string, text: string, values: readonly T[]): T {
+  const value = values.find((value) => value === text);
+  if (value !== undefined) return value;
+  throw new UsageError(`Can't take "${option} ${text}": it must be ${values.join(" or ")}`);
 }
 
 function number(option: string, text: string, min: number, max: number): number {

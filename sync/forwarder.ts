@@ -65,8 +65,11 @@ export interface ChangeReport {
 
 /** A change that stands, and can still be taken back. One of the two must be called, once. */
 export interface AppliedChange extends ChangeReport {
-  /** Makes the new tables the active ones; returns the new revision. */
-  commit(): bigint;
+  /**
+   * Makes the new tables the active ones; returns the new revision. If `keepTrying`, {@linkcode Forwarder.retryLost} goes
+   * on trying for the sockets that failed.
+   */
+  commit(keepTrying?: boolean): bigint;
   /** Brings the old tables' sockets back. Resolves to the rules of the old tables that lost some of theirs. */
   rollback(): Promise<readonly RuleOutcome[]>;
 }
@@ -77,11 +80,15 @@ export class Forwarder implements AsyncDisposable {
   readonly #localAddresses: readonly string[];
   readonly #tables = new Map<number, RuleTable>();
   readonly #sets: readonly { set: SocketSet; pifs: readonly Pif[] }[];
-  #revision = 0n;
+  #revision: bigint;
   #busy = false;
 
-  /** `localAddresses` are this machine's, so that a rule to one of its own listeners is recognised. */
-  constructor(pifs: readonly Pif[], localAddresses: readonly string[] = []) {
+  /**
+   * `localAddresses` are this machine's, so that a rule to one of its own listeners is recognised; `revision` is the one
+   * before the first table's.
+   */
+  constructor(pifs: readonly Pif[], localAddresses: readonly string[] = [], revision = 0n) {
+    this.#revision = revision;
     this.pifs = pifs;
     this.#localAddresses = localAddresses;
     for (const { id } of pifs) this.#tables.set(id, RuleTable.of([]));
@@ -146,8 +153,8 @@ export class Forwarder implements AsyncDisposable {
     const report = this.#report(applied, tables);
     return {
       ...report,
-      commit: () => {
-        for (const change of applied) change.commit();
+      commit: (keepTrying) => {
+        for (const change of applied) change.commit(keepTrying);
         for (const [pif, table] of tables) {
           this.table(pif)[Symbol.dispose]();
           this.#tables.set(pif, table);

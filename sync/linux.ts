@@ -17,6 +17,7 @@ import { type Libc, openLibc } from "./linux/libc.ts";
 import { Namespace } from "./linux/namespaces.ts";
 import { Pipes } from "./linux/pipes.ts";
 import { Reactor } from "./linux/reactor.ts";
+import { targetOf } from "./linux/socket_address.ts";
 import { bindEndpoint, listenOn } from "./linux/sockets.ts";
 import { TcpFlows } from "./linux/tcp_flows.ts";
 import { LinuxTcpListener } from "./linux/tcp_listener.ts";
@@ -159,7 +160,9 @@ class LinuxBackend implements Backend {
     await this.#opened.disposeAsync();
   }
 
+  /** Looks at the route before it touches anything. */
   #listen(endpoint: Endpoint, route: Route, closed: () => void): Listener {
+    targetOf(endpoint, route);
     switch (endpoint.protocol) {
       case "tcp": {
         const descriptor = listenOn(this.#libc, endpoint, this.#listenNamespace);

@@ -45,8 +45,8 @@ export interface PortFailure extends RulePlace {
 export interface AppliedSockets {
   readonly counts: ChangeCounts;
   readonly failures: readonly PortFailure[];
-  /** The new table is in force: parked sockets are closed. */
-  commit(): void;
+  /** The new table is in force: parked sockets are closed. If `keepTrying`, failed endpoints count as lost ones. */
+  commit(keepTrying?: boolean): void;
   /** The old table is in force again. Resolves to the endpoints that could not be bound again. */
   rollback(): Promise<readonly PortFailure[]>;
 }
@@ -54,7 +54,7 @@ export interface AppliedSockets {
 interface Missing {
   readonly endpoint: Endpoint;
   readonly error: BindError;
-  /** Whether it had a socket that a rollback could not bring back. */
+  /** Whether it had a socket that a rollback could not bring back, or has to be got for another reason. */
   readonly lost: boolean;
 }
 
@@ -216,14 +216,14 @@ export class SocketSet {
       counts: counts(plan, failures.length),
       failures,
       rollback,
-      commit: () => {
+      commit: (keepTrying = false) => {
         for (const { key, listener } of parked) {
           this.#listeners.delete(key);
           listener.close();
         }
         for (const { key, listener } of opened) this.#listeners.set(key, listener);
         this.#missing = new Map(
-          failures.map(({ endpoint, error }) => [endpointKey(endpoint), { endpoint, error, lost: false }]),
+          failures.map(({ endpoint, error }) => [endpointKey(endpoint), { endpoint, error, lost: keepTrying }]),
         );
         this.#table[Symbol.dispose]();
         this.#table = next;

@@ -379,6 +379,39 @@ Deno.test("serve() greets one client at a time when it is to be exclusive", asyn
   await second.update({ HOST: [it.rule] });
 });
 
+Deno.test("serve() comes back with the committed tables and their revision from its state file", async () => {
+  const folder = await Deno.makeTempDir();
+  const statePath = `${folder}/state`;
+  using target = new EchoTarget("A");
+  const [first = 0, second = 0] = freePorts(2);
+  {
+    await using running = await TestServer.start({ statePath, rules: { HOST: [tcpRule(first, target.port)] } });
+    using session = await connect(running.path);
+    await session.update({ HOST: [tcpRule(first, target.port), tcpRule(second, target.port)] });
+  }
+  // What the second start is given for the first is no longer of interest.
+  const restart = () => TestServer.start({ statePath, rules: { HOST: [] } });
+  {
+    await using running = await restart();
+    assertEquals((await look(running.path)).hello.revision, 2n);
+    assertEquals([await firstWords(first), await firstWords(second)], ["A", "A"]);
+  }
+  {
+    const taken = Deno.listen({ port: second, hostname: "127.0.0.1" });
+    await using running = await restart();
+    assertEquals((await running.rules()).length, 2);
+    assertEquals(await firstWords(first), "A");
+    assert(running.logged.some((line) => line.startsWith("Going on without a socket, and trying again")));
+    taken.close();
+    while ((await look(running.path)).pifs[0]?.rules[1]?.status !== "bound");
+    assertEquals(await firstWords(second), "A");
+  }
+  await Deno.writeTextFile(statePath, "precious");
+  await assertRejects(restart, PestoError, "it isn't a state file of pesto");
+  assertEquals(await Deno.readTextFile(statePath), "precious");
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("serve() refuses a table to start with that isn't valid or can't be bound, and leaves nothing behind", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/control`;
