@@ -318,6 +318,19 @@ export class Session implements Listing, Disposable {
     return this.#transact("check", tables, options);
   }
 
+  /**
+   * Decides about the tables that another client has applied and holds. The result's outcome says what came of it; it is
+   * not thrown.
+   *
+   * @throws {TypeError} (as a rejection) if the session is used up
+   */
+  async settle(decision: "commit" | "rollback"): Promise<UpdateResult> {
+    if (this.#usedUp) throw new TypeError("Can't settle: the session is used up, and each takes one update");
+    this.#usedUp = true;
+    using _connection = this.#hangUp();
+    return await this.#ask([this.#dialect.settle(decision)]);
+  }
+
   /** Hangs up. */
   [Symbol.dispose](): void {
     this.#usedUp = true;
@@ -439,10 +452,10 @@ export class Session implements Listing, Disposable {
     const rules: ReportedRule[] = [];
     const failures: ReportedPorts[] = [];
     for (;;) {
-      const event = await this.#deadlines.step((signal) => this.#channel.next(signal));
+      const event = await this.#nextEvent();
       switch (event?.kind) {
         case undefined:
-          throw new ProtocolError("truncated", "Can't read the result: the server hung up before it was complete");
+          throw brokenOff();
         case "rejected":
           return { kind: "result", result: { ...event.verdict, rules, failures } };
         case "accepted":
@@ -471,6 +484,14 @@ export class Session implements Listing, Disposable {
         default:
           event satisfies never;
       }
+    }
+  }
+
+  async #nextEvent(): Promise<ServerEvent | undefined> {
+    try {
+      return await this.#deadlines.step((signal) => this.#channel.next(signal));
+    } catch (cause) {
+      throw isBroken(cause) ? brokenOff(cause) : cause;
     }
   }
 
@@ -549,6 +570,17 @@ export class StagedUpdate implements AsyncDisposable {
     return this.#end("rollback");
   }
 
+  /**
+   * What came of the applied tables when somebody else decides about them, or time is up: resolves when that has happened,
+   * and the update is settled then. Wait for it beside whatever else may decide.
+   */
+  async settled(): Promise<UpdateResult> {
+    this.#demand("applied", "wait");
+    const result = await this.#connection.result();
+    this.#settle();
+    return result;
+  }
+
   /** Rolls back what was applied and not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
@@ -581,18 +613,64 @@ export class StagedUpdate implements AsyncDisposable {
   }
 }
 
+/**
+ * Decides about the tables that another client has applied and holds: {@linkcode StagedUpdate.settled} tells it there.
+ *
+ * @throws {UpdateError} (as a rejection) with the code `nothing-held` if no applied tables wait, or if they could not be
+ * committed
+ * @throws {PestoError} and {ProtocolError} (as rejections) as {@linkcode connect}
+ *
+ * @example
+ * ```ts
+ * import { connect, serve, settle } from "./mod.ts";
+ *
+ * await using server = await serve({ path: `${await Deno.makeTempDir()}/control` });
+ * using session = await connect(server.path);
+ * await using update = await session.stage({ HOST: [] });
+ * await update.apply();
+ * const [here, there] = await Promise.all([update.settled(), settle(server.path, "commit")]);
+ * console.log(here.outcome, there.outcome, server.revision);
+ * ```
+ */
+export async function settle(
+  path: string,
+  decision: "commit" | "rollback",
+  options: ConnectOptions = {},
+): Promise<UpdateResult> {
+  using session = await connect(path, options);
+  const result = await session.settle(decision);
+  if (result.outcome === (decision === "commit" ? "done" : "rolled-back")) return result;
+  throw new UpdateError(result);
+}
+
 async function connectTo(path: string): Promise<Deno.Conn> {
   try {
     return await Deno.connect({ transport: "unix", path });
   } catch (cause) {
-    throw new PestoError("unreachable", `Can't connect to the control socket "${path}": ${reasonOf(cause)}`, { cause });
+    const reason = reasonOf(cause, path);
+    throw new PestoError("unreachable", `Can't connect to the control socket "${path}": ${reason}`, { cause });
   }
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, path: string): string {
   if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.ConnectionRefused) return "nobody listens there";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not connect to it";
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return isSocket(path) ? "nobody listens there" : "it is no socket";
+  }
+  // What the system says of a path beyond the 107 bytes that an address has room for.
+  if (new TextEncoder().encode(path).length > 107) {
+    return "it is longer than the 107 bytes that a socket's path may have";
+  }
   return error instanceof Error ? error.message : String(error);
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return Deno.statSync(path).isSocket ?? false;
+  } catch {
+    return false;
+  }
 }
 
 async function readListing(channel: Channel<ServerEvent>, deadlines: Deadlines): Promise<Listing> {
@@ -640,6 +718,10 @@ function isSameTable(table: RuleTable, rules: readonly Rule[]): boolean {
   if (other.length !== table.length) return false;
   const [a, b] = [table.records(), other.records()];
   return a.every((byte, index) => index % RECORD_SIZE >= RECORD.STATUS || byte === b[index]);
+}
+
+function brokenOff(cause?: unknown): ProtocolError {
+  return new ProtocolError("truncated", "Can't read the result: the server hung up before it was complete", { cause });
 }
 
 function unexpected(event: ServerEvent): ProtocolError {

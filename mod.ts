@@ -26,7 +26,7 @@
  * @module
  */
 
-export { connect, look, Session, StagedUpdate, UpdateError } from "./client.ts";
+export { connect, look, Session, settle, StagedUpdate, UpdateError } from "./client.ts";
 export type {
   ConnectOptions,
   ListedPif,

@@ -7,6 +7,7 @@
  *     greeting ─▶ receiving ─▶ (check) ─ trying ────────────────────────────────▶ reporting ─▶ closed
  *         │           ├─────▶ (one-shot) ─ applying ────────────────────────────▶ reporting
  *         │           └─────▶ (staged) ─ accepted ─ applying ─ applied ─ settling ─▶ reporting
+ *         ├─ (COMMIT, ROLLBACK) ─ settling another's table ─▶ reporting
  *         └─ hung up: it only looked
  *
  * Up to `receiving` nothing but the connection's own shadow tables is touched. `trying` and everything from `applying`
@@ -25,7 +26,7 @@
 import { Channel } from "./codec/channel.ts";
 import { FEATURE, MAX_PIFS, MAX_RULES, MAX_SOCKETS, MIN_COMPAT, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
-import type { ServerDialect, TableUpdate } from "./codec/dialect.ts";
+import type { Report, ServerDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError, TableError } from "./codec/errors.ts";
 import { nativeServer } from "./codec/native.ts";
 import { passtServer } from "./codec/passt.ts";
@@ -36,6 +37,7 @@ import { ControlSocket } from "./sync/control_socket.ts";
 import { endpointText } from "./sync/endpoint.ts";
 import { Exclusive } from "./sync/exclusive.ts";
 import { type AppliedChange, type ChangeReport, Forwarder, type Tables } from "./sync/forwarder.ts";
+import { type Decision, Held, type Holding } from "./sync/held.ts";
 import { localAddresses } from "./sync/local_addresses.ts";
 import { makePifs, type PifOptions, type PifsOptions } from "./sync/pifs.ts";
 import { rebase } from "./sync/rebase.ts";
@@ -83,6 +85,7 @@ const HOLD_SECONDS = 3600;
  * (the released servers look as often), and whether lost ports are free again.
  */
 const TEND_INTERVAL = 1000;
+const ALL_FEATURES = Object.values(FEATURE).reduce((bits, bit) => bits | bit, 0);
 /** The version of the released protocol that is spoken: the newest. */
 const PASST_VERSION = 2;
 
@@ -164,6 +167,7 @@ export class Server implements AsyncDisposable {
     this.#shared = {
       forwarder,
       turns: new Turns(),
+      held: new Held(),
       budget: new ShadowBudget(SHADOW_BYTES),
       transactionSeconds: options.transactionSeconds ?? 60,
       readSeconds: options.readSeconds ?? 10,
@@ -250,6 +254,7 @@ interface Control {
 interface Shared {
   readonly forwarder: Forwarder;
   readonly turns: Turns;
+  readonly held: Held;
   readonly budget: ShadowBudget;
   readonly transactionSeconds: number;
   readonly readSeconds: number;
@@ -286,9 +291,12 @@ async function converse(
 class Conversation {
   readonly #forwarder: Forwarder;
   readonly #turns: Turns;
+  readonly #held: Held;
   readonly #log: (message: string) => void;
   readonly #transactionSeconds: number;
   readonly #stateFile: StateFile | undefined;
+  /** Nobody can settle another's table where nobody is greeted before the other has gone. */
+  readonly #features: number;
   readonly #dialect: ServerDialect;
   readonly #channel: Channel<ClientEvent>;
   readonly #deadlines: Deadlines;
@@ -312,9 +320,11 @@ class Conversation {
   ) {
     this.#forwarder = shared.forwarder;
     this.#turns = shared.turns;
+    this.#held = shared.held;
     this.#log = shared.log;
     this.#transactionSeconds = shared.transactionSeconds;
     this.#stateFile = shared.stateFile;
+    this.#features = shared.exclusive === undefined ? ALL_FEATURES : ALL_FEATURES & ~FEATURE.SETTLE;
     this.#dialect = dialect;
     this.#channel = channel;
     this.#deadlines = deadlines;
@@ -329,6 +339,7 @@ class Conversation {
       await this.#greet();
       const header = await this.#receive();
       if (header === undefined) return;
+      if (typeof header === "string") return await this.#settle(header);
       this.#dropWhatWasShownInPart();
       this.#validate();
       switch (header.mode) {
@@ -363,7 +374,7 @@ class Conversation {
     const hello = {
       version: VERSION,
       minCompat: MIN_COMPAT,
-      features: FEATURE.STAGED | FEATURE.ONE_SHOT | FEATURE.CHECK | FEATURE.HOLD | FEATURE.ROLL_BACK_UNDELIVERED,
+      features: this.#features,
       revision: this.#forwarder.revision,
       maxPifs: MAX_PIFS,
       maxRules: MAX_RULES,
@@ -376,8 +387,11 @@ class Conversation {
     }
   }
 
-  /** Reads a whole update into the shadow. Resolves to `undefined` if the client has hung up instead. */
-  async #receive(): Promise<UpdateHeader | undefined> {
+  /**
+   * Reads a whole update into the shadow, or the word about another client's table. Resolves to `undefined` if the client
+   * has hung up instead.
+   */
+  async #receive(): Promise<UpdateHeader | Decision | undefined> {
     let header: UpdateHeader | undefined;
     for (;;) {
       const event = await this.#deadlines.step((signal) => this.#channel.next(signal));
@@ -401,10 +415,12 @@ class Conversation {
           this.#demandCurrent(header);
           this.#arrival.complete = true;
           return header;
-        case "apply":
         case "commit":
         case "rollback":
-          throw unexpected(event.kind.toUpperCase());
+          if ((this.#features & FEATURE.SETTLE) === 0) throw unexpected(event.kind.toUpperCase());
+          return event.kind;
+        case "apply":
+          throw unexpected("APPLY");
         default:
           event satisfies never;
       }
@@ -474,26 +490,38 @@ class Conversation {
     using turn = await this.#takeTurn(header);
     const tables = this.#shadow.hand();
     const change = await this.#forwarder.apply(tables);
-    let why: Pick<Verdict, "code" | "sentence"> = { code: "none", sentence: "" };
+    using holding = this.#held.hold();
+    let why: Partial<Verdict> = { code: "none", sentence: "" };
     try {
       await this.#report("done", change, tables, { code: change.fault ? "bind-failed" : "none" });
       turn.waitForClient();
       const limit = header.holdSeconds > 0
         ? this.#deadlines.hold(Math.min(header.holdSeconds, HOLD_SECONDS))
         : this.#deadlines.transaction;
-      const answer = await this.#channel.next(limit);
-      if (answer?.kind === "commit") {
+      const own = this.#channel.next(limit).then((event) => event?.kind);
+      const decision = await Promise.race([own, holding.elsewhere]);
+      holding.close();
+      if (decision === undefined) this.#log("Rolling back: the client hung up before it committed");
+      if (decision === "commit") {
         await this.#commit(change);
-        return await this.#report("done", change, tables);
+        return await this.#report("done", change, tables, {}, holding);
       }
-      if (answer === undefined) this.#log("Rolling back: the client hung up before it committed");
     } catch (error) {
       if (this.#settled) throw error;
+      holding.close();
       const { code, message } = refusalOf(error);
       why = { code, sentence: message };
       this.#log(`Rolling back: ${message}`);
     }
-    await this.#rollBack(change, tables, why);
+    await this.#rollBack(change, tables, why, holding);
+  }
+
+  /** Decides about the table that another client has applied, and tells what came of it. */
+  async #settle(decision: Decision): Promise<void> {
+    const report = await this.#held.settle(decision);
+    using stack = new DisposableStack();
+    for (const { table } of report.tables) stack.use(table);
+    await this.#send(report);
   }
 
   /** Puts the new tables in force, and resolves when they are on the disk, too, if they are kept there. */
@@ -511,14 +539,19 @@ class Conversation {
   }
 
   /** Takes a change back and says so, if the client is still there to hear it. `tables` are those of the change. */
-  async #rollBack(change: AppliedChange, tables: Tables, why: Partial<Verdict> = {}): Promise<void> {
+  async #rollBack(
+    change: AppliedChange,
+    tables: Tables,
+    why: Partial<Verdict> = {},
+    holding?: Holding,
+  ): Promise<void> {
     using spared = new DisposableStack();
     // Rolling back frees the tables; the report still names rules of theirs.
     const copies = new Map([...tables].map(([pif, table]) => [pif, spared.use(table.share())]));
     const lost = await change.rollback();
     if (lost.length === 0) {
       this.#log("Rolled back a table");
-      return await this.#report("rolled-back", change, copies, why);
+      return await this.#report("rolled-back", change, copies, why, holding);
     }
     for (const { error } of lost) this.#log(`Lost a socket in a rollback: ${error.message}`);
     const failed = lost.reduce((sum, { failedPorts }) => sum + failedPorts, 0);
@@ -526,15 +559,21 @@ class Conversation {
       "rollback-incomplete",
       { counts: { ...change.counts, failed }, outcomes: lost, fault: true },
       new Map(),
+      {},
+      holding,
     );
   }
 
-  /** Sends a result. `tables` are those that the report's rules are in; those of other pifs are the active ones. */
+  /**
+   * Sends a result, also to whoever else has decided about the table. `tables` are those that the report's rules are in;
+   * those of other pifs are the active ones.
+   */
   async #report(
     outcome: Outcome,
     report: ChangeReport,
     tables: Tables,
     overrides: Partial<Verdict> = {},
+    holding?: Holding,
   ): Promise<void> {
     using stack = new DisposableStack();
     const updates = [...Map.groupBy(report.outcomes, ({ pif }) => pif)].map(([pif, outcomes]): TableUpdate => {
@@ -553,8 +592,15 @@ class Conversation {
       sentence: first?.error.message ?? "",
       ...overrides,
     };
-    const chunks = this.#dialect.report({ verdict, tables: updates, failures: report.outcomes });
-    for (const chunk of chunks) await this.#deadlines.last((signal) => this.#channel.send([chunk], signal));
+    const whole = { verdict, tables: updates, failures: report.outcomes };
+    holding?.done(whole);
+    await this.#send(whole);
+  }
+
+  async #send(report: Report): Promise<void> {
+    for (const chunk of this.#dialect.report(report)) {
+      await this.#deadlines.last((signal) => this.#channel.send([chunk], signal));
+    }
   }
 
   async #refuse(error: unknown): Promise<void> {

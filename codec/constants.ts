@@ -132,7 +132,7 @@ export const NO_RULE = 0xffffffff;
  * console.log((hello.features & FEATURE.HOLD) !== 0); // true
  * ```
  */
-export const FEATURE = { STAGED: 1, ONE_SHOT: 2, CHECK: 4, HOLD: 8, ROLL_BACK_UNDELIVERED: 16 } as const;
+export const FEATURE = { STAGED: 1, ONE_SHOT: 2, CHECK: 4, HOLD: 8, ROLL_BACK_UNDELIVERED: 16, SETTLE: 32 } as const;
 
 /**
  * Capability bits of a pif. Bits 0 to 5 are also the released dialects'.
@@ -236,6 +236,7 @@ export const CODE = {
   "mode-unsupported": 50,
   "permission": 51,
   "refused": 52,
+  "nothing-held": 53,
   "bind-failed": 64,
   "rollback-incomplete": 65,
   "internal": 66,

@@ -111,4 +111,11 @@ export interface ClientDialect {
   update(header: UpdateHeader, tables: readonly TableUpdate[]): Iterable<Uint8Array>;
   /** @throws {TypeError} if the dialect has no such signal */
   signal(signal: "apply" | "commit" | "rollback"): Uint8Array;
+  /**
+   * All that a client sends to settle a table that another client has applied and not committed. A report follows, or a
+   * rejection, as after an update. For servers whose hello has `FEATURE.SETTLE`.
+   *
+   * @throws {TypeError} if the dialect has no such signal
+   */
+  settle(signal: "commit" | "rollback"): Uint8Array;
 }

@@ -62,6 +62,7 @@ export const nativeClient: ClientDialect = {
   },
 
   signal: (signal) => newFrame(SIGNAL[signal], 0).frame,
+  settle: (signal) => Uint8Array.of(...CLIENT_MAGIC, ...nativeClient.signal(signal)),
 };
 
 function* encodeTableUpdate({ pif, table }: TableUpdate, status: StatusChoice): Iterable<Uint8Array> {

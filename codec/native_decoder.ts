@@ -5,12 +5,13 @@
  * together by native_frame.ts, and a conversation says which may stand where. It is asked as soon as a frame's header is
  * there, before memory is taken for the payload.
  *
- *     client   update ─UPDATE▶ tables ─TABLE RULES…▶ tables … ─END▶ apply ─APPLY▶ decision ─COMMIT, ROLLBACK▶ over
- *                                                     (not staged) ─END▶ over
+ *     client   opening ─UPDATE▶ tables ─TABLE RULES…▶ tables … ─END▶ apply ─APPLY▶ decision ─COMMIT, ROLLBACK▶ over
+ *                                                      (not staged) ─END▶ over
+ *              opening ─COMMIT, ROLLBACK▶ over, for another client's table
  *
  *     server   hello ─HELLO▶ listing ─PIF RULES…▶ listing … ─END▶ answer
  *              answer ─ACCEPTED▶ applied ─RESULT▶ report, another to come
- *              answer ─RESULT▶ report, the last
+ *              answer ─RESULT▶ report, the only one
  *              report ─TABLE RULES…▶ report … ─PORTS▶ failures … ─END▶ applied for the last one, or over
  *              answer, applied ─REJECTED▶ over
  *
@@ -116,7 +117,7 @@ class ClientConversation implements Conversation<ClientEvent> {
   readonly speaker = "client";
   readonly tables = new TableCounter("client");
   readonly #limits: ClientLimits;
-  #state: "update" | "tables" | "apply" | "decision" | "over" = "update";
+  #state: "opening" | "tables" | "apply" | "decision" | "over" = "opening";
   #mode: UpdateHeader["mode"] = "staged";
   #tablesLeft = 0;
 
@@ -126,8 +127,8 @@ class ClientConversation implements Conversation<ClientEvent> {
 
   allowed(): readonly FrameName[] {
     switch (this.#state) {
-      case "update":
-        return ["UPDATE"];
+      case "opening":
+        return ["UPDATE", "COMMIT", "ROLLBACK"];
       case "tables":
         // With records missing, either would mean that there are too few.
         if (this.tables.inside) return ["TABLE", "END"];

@@ -50,9 +50,8 @@ export function passtClient(version: PasstVersion): ClientDialect {
       if (verdict.kind === "inexpressible") throw new RangeError(verdict.message);
       return update(version, tables);
     },
-    signal(signal) {
-      throw new TypeError(`Can't send "${signal}": ${named(version)} only has whole tables`);
-    },
+    signal: (signal) => refuseSignal(version, signal),
+    settle: (signal) => refuseSignal(version, signal),
   };
 }
 
@@ -126,6 +125,11 @@ function* update(version: PasstVersion, tables: readonly TableUpdate[]): Iterabl
     yield chunk;
   }
   yield Uint8Array.of(PASST.END);
+}
+
+/** @throws {TypeError} always */
+function refuseSignal(version: PasstVersion, signal: string): never {
+  throw new TypeError(`Can't send "${signal}": ${named(version)} only has whole tables`);
 }
 
 /** The dialect in a sentence. */

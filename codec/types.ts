@@ -178,6 +178,7 @@ export type ClientEvent =
   /** All tables have been sent. */
   | { readonly kind: "end" }
   | { readonly kind: "apply" }
+  /** As `rollback`: of the client's own table after `apply`, of another client's as the first event. */
   | { readonly kind: "commit" }
   | { readonly kind: "rollback" };
 

@@ -31,6 +31,9 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof ProtocolError) return new Refusal("protocol-error", error.code, error.message);
   if (error instanceof DeadlineError) return new Refusal("timed-out", error.code, error.message);
   if (error instanceof PestoError && error.code === "busy") return new Refusal("busy", "busy", error.message);
+  if (error instanceof PestoError && error.code === "nothing-held") {
+    return new Refusal("rejected", "nothing-held", error.message);
+  }
   return new Refusal(
     "rejected",
     "internal",

@@ -1,4 +1,4 @@
-import { connect, look, UpdateError } from "../client.ts";
+import { connect, look, settle, UpdateError } from "../client.ts";
 import { PestoError } from "../codec/errors.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
@@ -79,6 +79,27 @@ async function isRefusedOrReset(port: number): Promise<boolean> {
   }
 }
 
+Deno.test("settle() keeps or takes back what another client has applied, and both hear of it", async () => {
+  await using it = await oneRule();
+  for (const decision of ["rollback", "commit"] as const) {
+    using session = await connect(it.path);
+    await using update = await session.stage({ HOST: [tcpRule(it.free, it.target.port)] });
+    await update.apply();
+    const [here, there] = await Promise.all([update.settled(), settle(it.path, decision)]);
+    const kept = decision === "commit";
+    assertEquals([here.outcome, here.revision], [kept ? "done" : "rolled-back", kept ? 2n : 1n]);
+    assertEquals(there, here);
+    assertEquals([await isRefused(it.port), await isRefused(it.free)], [kept, !kept]);
+  }
+});
+
+Deno.test("settle() is refused when no table waits", async () => {
+  await using it = await oneRule();
+  const { result } = await assertRejects(() => settle(it.path, "commit"), UpdateError);
+  assertEquals([result.outcome, result.code], ["rejected", "nothing-held"]);
+  assertEquals(result.sentence, "Can't commit: no applied table waits for it");
+});
+
 Deno.test("Session.stage() rejects with the server's reason when a table isn't valid", async () => {
   await using it = await oneRule();
   using session = await connect(it.path);
@@ -96,12 +117,29 @@ Deno.test("StagedUpdate.apply() rejects when another client was faster", async (
   assertEquals(result.outcome, "stale");
 });
 
-Deno.test("connect() says why it can't", async () => {
-  const missing = await assertRejects(() => connect("/nonexistent/control"), PestoError);
-  assertEquals(
-    [missing.code, missing.message],
-    ["unreachable", `Can't connect to the control socket "/nonexistent/control": there is no such file`],
-  );
+Deno.test("connect() says why it can't", async (test) => {
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/file`, "");
+  const dead = Deno.listen({ transport: "unix", path: `${folder}/before` });
+  await Deno.rename(`${folder}/before`, `${folder}/dead`);
+  dead.close();
+  const cases: [string, string][] = [
+    [`${folder}/none`, "there is no such file"],
+    [`${folder}/file`, "it is no socket"],
+    [folder, "it is no socket"],
+    [`${folder}/dead`, "nobody listens there"],
+    [`${folder}/${"x".repeat(107)}`, "it is longer than the 107 bytes that a socket's path may have"],
+  ];
+  for (const [path, reason] of cases) {
+    await test.step(reason, async () => {
+      const error = await assertRejects(() => connect(path), PestoError);
+      assertEquals(
+        [error.code, error.message],
+        ["unreachable", `Can't connect to the control socket "${path}": ${reason}`],
+      );
+    });
+  }
+  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("Session.update() takes one update, and only for pifs that the server has", async () => {

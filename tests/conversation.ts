@@ -9,12 +9,16 @@ import type { ClientDialect, Decoder, Report, ServerDialect } from "../codec/dia
 import { RuleTable } from "../codec/table.ts";
 import type { ClientEvent, PifHeader, ServerEvent } from "../codec/types.ts";
 
-/** The chunks that the encoders make of a client's events; at least `update` must be among them. */
+/** The chunks that the encoders make of a client's events; the first must be `update`, or the only one a decision. */
 export function speakAsClient(dialect: ClientDialect, events: readonly ClientEvent[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   const queue = [...events];
   const update = queue.shift();
-  if (update?.kind !== "update") throw new TypeError("Can't speak: a client's events begin with an update");
+  if (update?.kind === "commit" || update?.kind === "rollback") {
+    if (queue.length > 0) throw new TypeError(`Can't speak: nothing follows "${update.kind}"`);
+    return [dialect.settle(update.kind)];
+  }
+  if (update?.kind !== "update") throw new TypeError("Can't speak: an update or a decision must come first");
   using held = new DisposableStack();
   const tables = [];
   for (let event = queue[0]; event?.kind === "table"; event = queue[0]) {

@@ -71,7 +71,24 @@ const LISTED = [SERVER_MAGIC, HELLO, END];
 const STAGED = [CLIENT_MAGIC, updateFrame({ mode: 1, pifs: 0 }), END];
 
 const STATES: readonly State[] = [
-  { name: "after the client's magic", sender: "client", before: [CLIENT_MAGIC], allowed: ["UPDATE"] },
+  {
+    name: "after the client's magic",
+    sender: "client",
+    before: [CLIENT_MAGIC],
+    allowed: ["UPDATE", "COMMIT", "ROLLBACK"],
+  },
+  {
+    name: "after COMMIT of another client's table",
+    sender: "client",
+    before: [CLIENT_MAGIC, frame(TYPE.COMMIT)],
+    allowed: [],
+  },
+  {
+    name: "after ROLLBACK of another client's table",
+    sender: "client",
+    before: [CLIENT_MAGIC, frame(TYPE.ROLLBACK)],
+    allowed: [],
+  },
   {
     name: "before the first table",
     sender: "client",
@@ -298,11 +315,13 @@ function* serverFields(): Iterable<Field> {
   status5[57] = 5;
   yield ["status 5", "bad-field", greeted(pifFrame({ rules: 1 }), frame(TYPE.RULES, status5))];
 
-  for (const [outcome, code] of [[8, 12], [0xffff, 12], [1, 23], [1, 67], [1, 0xffff], [0, 0], [2, 64], [3, 65]]) {
+  for (
+    const [outcome, code] of [[8, 12], [0xffff, 12], [1, 23], [1, 54], [1, 67], [1, 0xffff], [0, 0], [2, 64], [3, 65]]
+  ) {
     const rejected = verdictFrame(TYPE.REJECTED, outcome ?? 0, code ?? 0);
     yield [`REJECTED with outcome ${outcome} and code ${code}`, "bad-field", [...LISTED, rejected]];
   }
-  for (const [outcome, code] of [[8, 12], [2, 31], [2, 0x100], [1, 12], [4, 48], [5, 49], [6, 40], [7, 32]]) {
+  for (const [outcome, code] of [[8, 12], [2, 31], [2, 54], [2, 0x100], [1, 12], [4, 48], [5, 49], [6, 40], [7, 32]]) {
     const result = verdictFrame(TYPE.RESULT, outcome ?? 0, code ?? 0);
     yield [`RESULT with outcome ${outcome} and code ${code}`, "bad-field", [...LISTED, result]];
   }

@@ -13,8 +13,9 @@ import { CROWDED, type Random, randomRule } from "./random.ts";
 const RECORDS_IN_A_FRAME = 1024;
 const TEXTS = ["HOST", "SPLICE", "x", "brücke", "接口", "a b/c%d", "🦀", "é".repeat(63), "n".repeat(127)] as const;
 
-/** A client's whole conversation, from the update on. */
+/** A client's whole conversation: from the update on, or the decision on another client's table. */
 export function randomClientEvents(random: Random, mostRules: number): ClientEvent[] {
+  if (random.chance(5)) return [{ kind: random.pick(["commit", "rollback"]) }];
   const pifs = random.shuffle([1, 2, 3, 4, 100, 255]).slice(0, random.between(0, 4));
   const mode: UpdateMode = random.pick(["staged", "staged", "one-shot", "check"]);
   const base = random.chance(30) ? {} : { base: random.u64() };
@@ -45,7 +46,7 @@ export function randomServerEvents(random: Random, mostRules: number): ServerEve
     hello: {
       version: 1,
       minCompat: 1,
-      features: random.between(0, 31),
+      features: random.between(0, 63),
       revision: random.u64(),
       maxPifs: 255,
       maxRules: 65535,

@@ -5,6 +5,7 @@ import type { Code, Outcome, Rule } from "../codec/types.ts";
 import { serve } from "../server.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, RawClient, TestServer, updateBytes } from "./harness.ts";
+import { freeRow } from "./free_port.ts";
 import { tcpRule } from "./rules.ts";
 
 /** A server with one rule to a target, and free ports to play with. */
@@ -130,25 +131,21 @@ Deno.test("serve() rolls back by itself when a rule can't have its socket, and n
 
 Deno.test("serve() lets weak rules lack ports, tells which, and tries them again with the next update", async () => {
   await using it = await oneRule(0);
-  const taken = new EchoTarget("taken");
-  const wanted = tcpRule(taken.port, it.target.port, {
-    weak: true,
-    lastPort: taken.port + 1,
-    targetPort: it.target.port - 1,
-  });
-  using session = await connect(it.path);
-  const result = await session.update({ HOST: [it.rule, { ...wanted, targetPort: it.target.port }] }).catch((error) =>
-    error
-  );
-  assertEquals([result.outcome, result.failed], ["done", 1], String(result));
-  assertEquals((await look(it.path)).pifs[0]?.rules.map(({ status, failedPorts }) => [status, failedPorts]), [
-    ["bound", 0],
-    ["partial", 1],
-  ]);
-  const { port } = taken;
-  taken[Symbol.dispose]();
+  const port = freeRow(2);
+  const wanted = tcpRule(port, it.target.port, { weak: true, lastPort: port + 1 });
+  {
+    using _taken = Deno.listen({ port, hostname: "127.0.0.1" });
+    using session = await connect(it.path);
+    const result = await session.update({ HOST: [it.rule, wanted] });
+    assertEquals([result.outcome, result.failed], ["done", 1]);
+    assertEquals(result.failures, [{ pif: "HOST", rule: 1, ports: [{ first: port, last: port, errno: 98 }] }]);
+    assertEquals((await look(it.path)).pifs[0]?.rules.map(({ status, failedPorts }) => [status, failedPorts]), [
+      ["bound", 0],
+      ["partial", 1],
+    ]);
+  }
   using next = await connect(it.path);
-  const again = await next.update({ HOST: [it.rule, { ...wanted, targetPort: it.target.port }] });
+  const again = await next.update({ HOST: [it.rule, wanted] });
   assertEquals([again.kept, again.opened, again.failed], [2, 1, 0]);
   assertEquals(await firstWords(port), "A");
 });

@@ -5,6 +5,7 @@
  */
 
 import { isIPv4, parseAddress } from "../../codec/address.ts";
+import type { Endpoint, Route } from "../backend.ts";
 import { C, LAYOUT } from "./libc.ts";
 
 const IN = LAYOUT.sockaddr_in;
@@ -37,4 +38,13 @@ export function socketAddress(address: string, port: number): SocketAddress {
   if (family === C.AF_INET) bytes.set(parsed.subarray(MAPPED), IN.sin_addr);
   else bytes.set(parsed, IN6.sin6_addr);
   return { family, bytes };
+}
+
+/**
+ * Where flows of an endpoint go.
+ *
+ * @throws {SyntaxError} if the route's address isn't a numeric one
+ */
+export function targetOf({ port }: Endpoint, { address, shift }: Route): SocketAddress {
+  return socketAddress(address, port + shift);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Protocol } from "../../codec/types.ts";
-import type { Endpoint } from "../backend.ts";
+import type { BindError, Endpoint } from "../backend.ts";
 import { bindErrorOf } from "../bind_failure.ts";
 import { systemErrorOfNumber } from "../errno.ts";
 import { C, cString, type Libc } from "./libc.ts";
@@ -100,7 +100,8 @@ export function widen(libc: Libc, descriptor: number): void {
   libc.call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_RCVBUF, WIDE, WIDE.byteLength);
 }
 
-function refused(libc: Libc, endpoint: Endpoint, descriptor: number): Error {
+/** Closes the socket of an endpoint for which a call has just failed, and gives the error to be thrown. */
+export function refused(libc: Libc, endpoint: Endpoint, descriptor: number): BindError {
   const error = systemErrorOfNumber(libc.errno);
   libc.call.close(descriptor);
   return bindErrorOf(endpoint, error);

@@ -12,12 +12,12 @@ import type { Endpoint, Listener, Route } from "../backend.ts";
 import { nextSocketId } from "../socket_id.ts";
 import { C, ERRNO, type Libc } from "./libc.ts";
 import type { Reactor, Source } from "./reactor.ts";
-import { type SocketAddress, socketAddress } from "./socket_address.ts";
-import { closeWithReset } from "./sockets.ts";
+import { type SocketAddress, targetOf } from "./socket_address.ts";
+import { closeWithReset, refused } from "./sockets.ts";
 import type { TcpFlows } from "./tcp_flows.ts";
 
 /** Connections accepted before others have their turn. */
-const ACCEPTS_PER_TURN = 32;
+const ACCEPTS_PER_TURN = 16;
 const ACCEPT_FLAGS = C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
 /** Errors of one connection only: its peer gave up while it waited, or a firewall forbade it. */
 const PASSING: ReadonlySet<number> = new Set([ERRNO.EPERM, ERRNO.EINTR, ERRNO.EPROTO, ERRNO.ECONNABORTED]);
@@ -37,7 +37,11 @@ export class LinuxTcpListener implements Listener, Source {
   #target: SocketAddress;
   #open = true;
 
-  /** Takes over the descriptor of a socket that listens on `endpoint`; `closed` is called once. */
+  /**
+   * Takes over the descriptor of a socket that listens on `endpoint`; `closed` is called once.
+   *
+   * @throws {BindError} if the system doesn't let it be watched; the descriptor is closed then
+   */
   constructor(
     flows: TcpFlows,
     endpoint: Endpoint,
@@ -53,7 +57,7 @@ export class LinuxTcpListener implements Listener, Source {
     this.#target = targetOf(endpoint, route);
     this.#descriptor = descriptor;
     this.#closed = closed;
-    flows.reactor.add(descriptor, this);
+    if (!flows.reactor.add(descriptor, this)) throw refused(flows.libc, endpoint, descriptor);
   }
 
   get route(): Route {
@@ -113,8 +117,4 @@ export class LinuxTcpListener implements Listener, Source {
     if (errno !== ERRNO.EAGAIN) this.#flows.backOff(this, errno);
     return false;
   }
-}
-
-function targetOf({ port }: Endpoint, { address, shift }: Route): SocketAddress {
-  return socketAddress(address, port + shift);
 }

@@ -27,8 +27,6 @@ import type { Seat } from "./udp_peers.ts";
 
 /** How often in an idle time flows are looked at; they live at most this much longer: a quarter. */
 const SWEEPS = 4;
-/** Batches that a socket passes on before others have their turn. */
-export const BATCHES_PER_TURN = 4;
 
 /** What the flows need from their backend. */
 export interface UdpFlowsParts {
@@ -94,10 +92,14 @@ export class UdpFlows {
       return undefined;
     }
     const flow = new UdpFlow(this, descriptor, way, seat);
+    if (!reactor.add(descriptor, flow)) {
+      failing.begin(errorText(systemErrorOfNumber(libc.errno)));
+      libc.call.close(descriptor);
+      return undefined;
+    }
     budget.use(1);
     this.#flows.add(flow);
     seat.table.set(seat.key, flow);
-    reactor.add(descriptor, flow);
     this.#timer ??= setInterval(() => this.#sweep(), Math.max(1, this.#parts.idle / SWEEPS));
     return flow;
   }
@@ -151,22 +153,17 @@ export class UdpFlow implements Source {
   }
 
   ready(): void {
+    if (this.#over) return;
     const { reactor, datagrams, libc } = this.#flows;
     const { descriptor, name, control } = this.#way;
-    for (let batch = 0; !this.#over; batch++) {
-      if (batch === BATCHES_PER_TURN) {
-        reactor.again(this);
-        return;
-      }
-      const count = datagrams.receive(this.#descriptor);
-      // Anything but EAGAIN is an error that came back for an earlier datagram; it is told once.
-      if (count < 0 && libc.errno === ERRNO.EAGAIN) return;
-      if (count <= 0) continue;
+    const count = datagrams.receive(this.#descriptor);
+    if (count > 0) {
       this.lastUsed = reactor.now;
       datagrams.sendToPeer(descriptor, count, name, control);
       datagrams.clear(count);
-      if (count < BATCH) return;
     }
+    // Any other error came back for an earlier datagram, and is told once.
+    if (count === BATCH || (count < 0 && libc.errno !== ERRNO.EAGAIN)) reactor.again(this);
   }
 
   /** Calling it twice is harmless. */

@@ -14,9 +14,9 @@ import { BATCH, CONTROL_STRIDE, NAME_STRIDE } from "./datagrams.ts";
 import { ERRNO } from "./libc.ts";
 import { answerControl, NO_CONTROL } from "./packet_info.ts";
 import type { Source } from "./reactor.ts";
-import { type SocketAddress, socketAddress } from "./socket_address.ts";
-import { tellDestinations, widen } from "./sockets.ts";
-import { BATCHES_PER_TURN, type UdpFlow, type UdpFlows } from "./udp_flows.ts";
+import { type SocketAddress, socketAddress, targetOf } from "./socket_address.ts";
+import { refused, tellDestinations, widen } from "./sockets.ts";
+import type { UdpFlow, UdpFlows } from "./udp_flows.ts";
 import { UdpPeers } from "./udp_peers.ts";
 
 const WILDCARDS: readonly string[] = ["*", "::", "0.0.0.0"];
@@ -37,7 +37,11 @@ export class LinuxUdpListener implements Listener, Source {
   #target: SocketAddress;
   #open = true;
 
-  /** Takes over the descriptor of a socket that is bound to `endpoint`; `closed` is called once. */
+  /**
+   * Takes over the descriptor of a socket that is bound to `endpoint`; `closed` is called once.
+   *
+   * @throws {BindError} if the system doesn't let it be watched; the descriptor is closed then
+   */
   constructor(flows: UdpFlows, endpoint: Endpoint, route: Route, descriptor: number, closed: () => void) {
     this.#flows = flows;
     this.endpoint = endpoint;
@@ -50,7 +54,7 @@ export class LinuxUdpListener implements Listener, Source {
     this.#tellsDestination = WILDCARDS.includes(endpoint.address) && tellDestinations(flows.libc, descriptor, family);
     this.#peers = new UdpPeers(flows.datagrams, this.#tellsDestination);
     widen(flows.libc, descriptor);
-    flows.reactor.add(descriptor, this);
+    if (!flows.reactor.add(descriptor, this)) throw refused(flows.libc, endpoint, descriptor);
   }
 
   get route(): Route {
@@ -73,18 +77,13 @@ export class LinuxUdpListener implements Listener, Source {
 
   ready(): void {
     const { reactor, datagrams, libc } = this.#flows;
-    for (let batch = 0; this.#open; batch++) {
-      if (batch === BATCHES_PER_TURN) {
-        reactor.again(this);
-        return;
-      }
-      const count = datagrams.receiveFromPeers(this.#descriptor);
-      if (count < 0 && libc.errno === ERRNO.EAGAIN) return;
-      if (count <= 0) continue;
+    if (!this.#open) return;
+    const count = datagrams.receiveFromPeers(this.#descriptor);
+    if (count > 0) {
       this.#pass(count);
       datagrams.clear(count);
-      if (count < BATCH) return;
     }
+    if (count === BATCH || (count < 0 && libc.errno !== ERRNO.EAGAIN)) reactor.again(this);
   }
 
   #pass(count: number): void {
@@ -106,8 +105,4 @@ export class LinuxUdpListener implements Listener, Source {
     const way = { descriptor: this.#descriptor, name, control };
     return this.#flows.begin(this.#target, way, this.#peers.seat(at));
   }
-}
-
-function targetOf({ port }: Endpoint, { address, shift }: Route): SocketAddress {
-  return socketAddress(address, port + shift);
 }

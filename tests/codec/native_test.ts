@@ -11,7 +11,7 @@ const LIMITS = { maxPifs: 2, maxRules: 3000 };
 const HELLO: Hello = {
   version: 1,
   minCompat: 1,
-  features: 31,
+  features: 63,
   revision: 2n ** 63n,
   maxPifs: 2,
   maxRules: 3000,
@@ -88,6 +88,14 @@ Deno.test("update() announces the tables that it is given", () => {
   const bytes = joined(nativeClient.update({ ...UPDATE, pifCount: 9 }, []));
   const [update] = nativeServer.decoder(LIMITS).push(bytes);
   assertEquals(update, { kind: "update", header: { ...UPDATE, pifCount: 0 } });
+});
+
+Deno.test("settle() says with the first frame what becomes of another client's table", () => {
+  for (const signal of ["commit", "rollback"] as const) {
+    const bytes = nativeClient.settle(signal);
+    assertEquals(bytes.length, 8 + 8, "The magic and one frame");
+    assertEquals(nativeServer.decoder(LIMITS).push(bytes), [{ kind: signal }]);
+  }
 });
 
 Deno.test("greeting() tells of the tables as they are", () => {
@@ -174,6 +182,9 @@ Deno.test("push() says what is wrong with a client's bytes", () => {
       "Can't read a frame of RULES: its payload has 65 bytes, it must have 64 to 65536 in steps of 64",
       ...[start, table, frame(FRAME.RULES, [], 65)],
     ],
+    ["Can't take APPLY: UPDATE or COMMIT or ROLLBACK must come here", start.subarray(0, 8), frame(FRAME.APPLY)],
+    ["Can't take COMMIT: the conversation is over", nativeClient.settle("commit"), frame(FRAME.COMMIT)],
+    ["Can't take UPDATE: the conversation is over", nativeClient.settle("rollback"), start.subarray(8)],
     ["Can't take APPLY: TABLE must come here", start, frame(FRAME.APPLY)],
     ["Can't take COMMIT: RULES must come here", start, table, frame(FRAME.COMMIT)],
     [

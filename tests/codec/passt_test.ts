@@ -239,9 +239,11 @@ Deno.test("expressible() refuses what a version has no words for, and update() s
   }
 });
 
-Deno.test("signal() refuses: the released dialect has no second step", () => {
-  const error = assertThrows(() => passtClient(1).signal("commit"), TypeError);
-  assertEquals(error.message, 'Can\'t send "commit": version 1 of the released protocol only has whole tables');
+Deno.test("signal() and settle() refuse: the released dialect has no second step", () => {
+  const signal = assertThrows(() => passtClient(1).signal("commit"), TypeError);
+  assertEquals(signal.message, 'Can\'t send "commit": version 1 of the released protocol only has whole tables');
+  const settle = assertThrows(() => passtClient(2).settle("rollback"), TypeError);
+  assertEquals(settle.message, 'Can\'t send "rollback": version 2 of the released protocol only has whole tables');
 });
 
 const HEADER: UpdateHeader = {

@@ -32,6 +32,10 @@ const REJECTED_OUTCOMES: readonly number[] = [1, 4, 5, 6, 7];
 export function decodeClient(bytes: Uint8Array, limits: OracleLimits): Decoded<ClientEvent> {
   return collect(bytes, (reader, events) => {
     reader.magic(CLIENT_MAGIC_BYTES);
+    if (reader.peek() === TYPE.COMMIT || reader.peek() === TYPE.ROLLBACK) {
+      events.push(readDecision(reader));
+      return reader.end();
+    }
     const update = readUpdate(reader.expect(TYPE.UPDATE), limits);
     events.push(update);
     const seen = new Set<number>();
@@ -43,9 +47,7 @@ export function decodeClient(bytes: Uint8Array, limits: OracleLimits): Decoded<C
     if (update.header.mode === "staged") {
       reader.expect(TYPE.APPLY);
       events.push({ kind: "apply" });
-      const kind = reader.peek() === TYPE.COMMIT ? "commit" : "rollback";
-      reader.expect(kind === "commit" ? TYPE.COMMIT : TYPE.ROLLBACK);
-      events.push({ kind });
+      events.push(readDecision(reader));
     }
     reader.end();
   });
@@ -135,6 +137,12 @@ function readUpdate(fields: Fields, limits: OracleLimits): ClientEvent & { kind:
   const rollBackUndelivered = (flags & 2) !== 0;
   const known = (flags & 1) !== 0 ? {} : { base };
   return { kind: "update", header: { version, mode, ...known, rollBackUndelivered, holdSeconds, pifCount } };
+}
+
+function readDecision(reader: FrameReader): ClientEvent {
+  const kind = reader.peek() === TYPE.COMMIT ? "commit" : "rollback";
+  reader.expect(kind === "commit" ? TYPE.COMMIT : TYPE.ROLLBACK);
+  return { kind };
 }
 
 /** Where a table stands. */

@@ -84,6 +84,7 @@ export const CODES: ReadonlyMap<number, Code> = new Map<number, Code>([
   [50, "mode-unsupported"],
   [51, "permission"],
   [52, "refused"],
+  [53, "nothing-held"],
   [64, "bind-failed"],
   [65, "rollback-incomplete"],
   [66, "internal"],

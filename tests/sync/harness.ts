@@ -29,8 +29,22 @@ export async function freePort(protocol: Protocol): Promise<number> {
     using listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
     return listener.addr.port;
   }
+  const port = await closedPort();
+  // A busy machine takes longer to close a socket than Datagrams waits; the kernel knows when it has.
+  if (Deno.build.os === "linux") await until("the UDP port being free", () => socketLines("udp", port).length === 0);
+  return port;
+}
+
+async function closedPort(): Promise<number> {
   await using socket = new Datagrams("0.0.0.0");
   return socket.port;
+}
+
+/** The fields of the kernel's IPv4 sockets of a port. */
+function socketLines(protocol: Protocol, port: number): string[][] {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const lines = Deno.readTextFileSync(`/proc/net/${protocol}`).split("\n").map((line) => line.trim().split(/\s+/));
+  return lines.filter((fields) => fields[1]?.endsWith(suffix));
 }
 
 /** Resolves when it is so. Looks between events, and fails at a deadline. */
@@ -273,12 +287,7 @@ export function openFiles(): number {
 
 /** Identity of the kernel's listening IPv4 TCP socket on a port, or undefined. */
 export function listeningInode(port: number): string | undefined {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  for (const line of Deno.readTextFileSync("/proc/net/tcp").split("\n")) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[1]?.endsWith(suffix) && fields[3] === "0A") return fields[9];
-  }
-  return undefined;
+  return socketLines("tcp", port).find((fields) => fields[3] === "0A")?.[9];
 }
 
 export function encode(text: string): Uint8Array {
