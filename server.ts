@@ -26,13 +26,14 @@
 import { Channel } from "./codec/channel.ts";
 import { FEATURE, MAX_PIFS, MAX_RULES, MAX_SOCKETS, MIN_COMPAT, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
-import type { Report, ServerDialect, TableUpdate } from "./codec/dialect.ts";
-import { PestoError, ProtocolError, TableError } from "./codec/errors.ts";
+import type { Report, ServerDialect } from "./codec/dialect.ts";
+import { ProtocolError } from "./codec/errors.ts";
 import { nativeServer } from "./codec/native.ts";
 import { passtServer } from "./codec/passt.ts";
 import { RuleTable } from "./codec/table.ts";
-import type { ClientEvent, Code, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
+import type { ClientEvent, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
 import { type Arrival, Arrivals } from "./sync/arrivals.ts";
+import { composeReport } from "./sync/compose_report.ts";
 import { ControlSocket } from "./sync/control_socket.ts";
 import { endpointText } from "./sync/endpoint.ts";
 import { Exclusive } from "./sync/exclusive.ts";
@@ -43,7 +44,8 @@ import { makePifs, type PifOptions, type PifsOptions } from "./sync/pifs.ts";
 import { rebase } from "./sync/rebase.ts";
 import { invalidity, Refusal, refusalOf } from "./sync/refusal.ts";
 import { Shadow, ShadowBudget } from "./sync/shadow.ts";
-import { readState, type State, StateFile } from "./sync/state_file.ts";
+import { startTables, startWith, stateOf } from "./sync/start.ts";
+import { readState, StateFile } from "./sync/state_file.ts";
 import { type Turn, Turns } from "./sync/turns.ts";
 
 export type { PifOptions, PifsOptions };
@@ -575,24 +577,7 @@ class Conversation {
     overrides: Partial<Verdict> = {},
     holding?: Holding,
   ): Promise<void> {
-    using stack = new DisposableStack();
-    const updates = [...Map.groupBy(report.outcomes, ({ pif }) => pif)].map(([pif, outcomes]): TableUpdate => {
-      const source = tables.get(pif) ?? this.#forwarder.table(pif);
-      const table = stack.use(RuleTable.of(outcomes.map(({ rule }) => source.rule(rule))));
-      outcomes.forEach(({ status, failedPorts }, index) => table.setStatus(index, status, failedPorts));
-      return { pif, table };
-    });
-    const first = report.outcomes.find(({ fault }) => fault) ?? report.outcomes[0];
-    const verdict: Verdict = {
-      ...report.counts,
-      outcome,
-      code: codeOf(outcome),
-      ...(first !== undefined && { pif: first.pif, rule: first.rule }),
-      revision: this.#forwarder.revision,
-      sentence: first?.error.message ?? "",
-      ...overrides,
-    };
-    const whole = { verdict, tables: updates, failures: report.outcomes };
+    using whole = composeReport(this.#forwarder, outcome, report, tables, overrides);
     holding?.done(whole);
     await this.#send(whole);
   }
@@ -659,75 +644,6 @@ class Conversation {
       turn[Symbol.dispose]();
       throw error;
     }
-  }
-}
-
-/** The tables to start with, by pif id: those of the state, and for pifs that it doesn't know the given rules. */
-function startTables(
-  forwarder: Forwarder,
-  rules: Readonly<Record<string, Iterable<Rule>>>,
-  state: State | undefined,
-): Tables {
-  const tables = new Map<number, RuleTable>();
-  const idOf = (name: string) => {
-    const pif = forwarder.pifs.find((pif) => pif.name === name);
-    if (pif === undefined) throw new RangeError(`Can't start with rules for pif "${name}": there is no such pif`);
-    return pif.id;
-  };
-  for (const [name, table] of state?.tables ?? []) tables.set(idOf(name), table);
-  for (const [name, list] of Object.entries(rules)) {
-    const id = idOf(name);
-    if (!tables.has(id)) tables.set(id, RuleTable.of(list));
-  }
-  return tables;
-}
-
-/** What is kept of a forwarder. */
-function stateOf(forwarder: Forwarder): State {
-  const { revision, pifs } = forwarder;
-  return { revision, tables: new Map(pifs.map(({ id, name }) => [name, forwarder.table(id)])) };
-}
-
-/**
- * Applies the tables that a server starts with. A server that can't serve them all doesn't start, unless they were in
- * force before: then it serves what it can, and goes on trying for the rest.
- */
-async function startWith(
-  forwarder: Forwarder,
-  tables: Tables,
-  restored: boolean,
-  log: (message: string) => void = () => {},
-): Promise<void> {
-  const validity = forwarder.validate(tables);
-  if (validity.kind === "invalid") {
-    const { code, message, details } = invalidity(
-      validity,
-      (pif, rule) => (tables.get(pif) ?? forwarder.table(pif)).records(rule, rule + 1),
-    );
-    throw new TableError(code, message, { ...(details.rule !== undefined && { rule: details.rule }) });
-  }
-  const change = await forwarder.apply(tables);
-  if (change.fault && restored) {
-    for (const { error } of change.outcomes) log(`Going on without a socket, and trying again: ${error.message}`);
-    change.commit(true);
-    return;
-  }
-  if (change.fault) {
-    await change.rollback();
-    const cause = change.outcomes.find(({ fault }) => fault)?.error;
-    throw new PestoError("bind-failed", cause?.message ?? "Can't start: a rule has no socket", { cause });
-  }
-  change.commit();
-}
-
-function codeOf(outcome: Outcome): Code {
-  switch (outcome) {
-    case "done":
-      return "none";
-    case "rollback-incomplete":
-      return "rollback-incomplete";
-    default:
-      return "bind-failed";
   }
 }
 
