@@ -56,6 +56,8 @@ export interface ServeOptions extends Omit<PifsOptions, "log"> {
   readonly path: string;
   /** Where another control socket is to be, for clients that speak the released programs' protocol. */
   readonly passtPath?: string;
+  /** Which version of that protocol is spoken there: 2, the default, has target addresses; older clients know only 1. */
+  readonly passtVersion?: 1 | 2;
   /**
    * Where committed tables are kept. If there is such a file, the server starts with the tables in it, for the pifs that it
    * names, and `rules` is for the others. A file that isn't one, or is damaged, is refused and left as it is.
@@ -88,8 +90,6 @@ const HOLD_SECONDS = 3600;
  */
 const TEND_INTERVAL = 1000;
 const ALL_FEATURES = Object.values(FEATURE).reduce((bits, bit) => bits | bit, 0);
-/** The version of the released protocol that is spoken: the newest. */
-const PASST_VERSION = 2;
 
 /**
  * Starts a forwarder with its control server. It serves until it is disposed of.
@@ -127,7 +127,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const controls = [{ dialect: nativeServer, socket: started.use(await ControlSocket.claim(options.path)) }];
   if (options.passtPath !== undefined) {
     controls.push({
-      dialect: passtServer(PASST_VERSION),
+      dialect: passtServer(options.passtVersion ?? 2),
       socket: started.use(await ControlSocket.claim(options.passtPath)),
     });
   }

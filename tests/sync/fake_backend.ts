@@ -5,7 +5,7 @@ import { endpointKey, endpointText } from "../../sync/endpoint.ts";
 /** A backend without sockets: it keeps a book of what was asked of it, and fails where a test wants it to. */
 export class FakeBackend implements Backend {
   readonly name = "portable";
-  readonly capabilities = CAPABILITY.IPV4 | CAPABILITY.IPV6 | CAPABILITY.TCP | CAPABILITY.UDP | CAPABILITY.ANY_TARGET;
+  readonly capabilities: number;
   /** What was done, in order, as `open TCP [127.0.0.1]:80`. */
   readonly book: string[] = [];
   /** Bound now, by key. */
@@ -13,6 +13,12 @@ export class FakeBackend implements Backend {
   /** Whether an attempt to bind fails. */
   fails: (endpoint: Endpoint) => boolean = () => false;
   #nextId = 1;
+
+  constructor(
+    capabilities = CAPABILITY.IPV4 | CAPABILITY.IPV6 | CAPABILITY.TCP | CAPABILITY.UDP | CAPABILITY.ANY_TARGET,
+  ) {
+    this.capabilities = capabilities;
+  }
 
   get counts() {
     return { listeners: this.bound.size, tcpFlows: 0, udpFlows: 0 };
