@@ -7,6 +7,7 @@
 import { UsageError } from "./cli/arguments.ts";
 import { errorMessage } from "./cli/error_text.ts";
 import { EXIT, type ExitStatus, exitStatusOf } from "./cli/exit_status.ts";
+import { COMMANDS } from "./cli/options.ts";
 import type { Output } from "./cli/output.ts";
 import { streamOutput } from "./cli/streams.ts";
 import { type Machine, updateCommand } from "./cli/update.ts";
@@ -15,21 +16,33 @@ import { DeadlineError } from "./codec/deadlines.ts";
 
 /** Runs one command. Every error ends up as a sentence on standard error and an exit status. */
 export async function main(args: readonly string[], output: Output, machine: Machine = {}): Promise<ExitStatus> {
-  const [command, ...rest] = args;
+  const command = COMMANDS.find(({ name }) => name === args[0])?.name;
+  const rest = args.slice(1);
   try {
-    if (command === "serve") {
-      // Serving is the larger half of the program: whoever only lists rules shouldn't wait for it.
-      const { serveCommand } = await import("./cli/serve.ts");
-      return await serveCommand(rest, output);
+    // Whoever only lists rules shouldn't wait for the rest of the program; serving is the larger half of it.
+    switch (command) {
+      case "serve":
+        return await (await import("./cli/serve.ts")).serveCommand(rest, output);
+      case "confirm":
+      case "rollback":
+        return await (await import("./cli/settle.ts")).settleCommand(command, rest, output);
+      case "completions":
+        return (await import("./cli/completions.ts")).completionsCommand(rest, output);
+      case undefined:
+        return await updateCommand(args, output, machine);
+      default:
+        return command satisfies never;
     }
-    return await updateCommand(args, output, machine);
   } catch (error) {
     output.complain(errorMessage(error));
-    if (error instanceof UsageError) output.complain(`Try "pesto ${command === "serve" ? "serve " : ""}--help"`);
+    if (error instanceof UsageError) {
+      output.complain(`Try "${["pesto", ...command ? [command] : []].join(" ")} --help"`);
+    }
     if (error instanceof UpdateError) return exitStatusOf(error.result.outcome);
     if (error instanceof DeadlineError) return EXIT.TRY_AGAIN;
     return EXIT.REFUSED;
   }
 }
 
-if (import.meta.main) Deno.exitCode = await main(Deno.args, streamOutput(Deno.stdout, Deno.stderr));
+// A question that was answered otherwise leaves a read of the terminal behind, which would keep the program here.
+if (import.meta.main) Deno.exit(await main(Deno.args, streamOutput(Deno.stdout, Deno.stderr)));

@@ -19,7 +19,7 @@
  * @module
  */
 
-import { Channel } from "./codec/channel.ts";
+import { Channel, interruptible } from "./codec/channel.ts";
 import { RECORD, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { Deadlines } from "./codec/deadlines.ts";
 import type { ClientDialect, TableUpdate } from "./codec/dialect.ts";
@@ -286,8 +286,9 @@ export class Session implements Listing, Disposable {
     cleanup.move();
     return new StagedUpdate({
       signal: (signal) => this.#sendAll([this.#dialect.signal(signal)]),
+      within: (wait) => this.#deadlines.step((signal) => interruptible(wait, signal)),
       result: async () => {
-        const answer = await this.#readAnswer();
+        const answer = await this.#readAnswer(this.#deadlines.transaction);
         if (answer.kind === "result") return answer.result;
         throw new ProtocolError("unexpected-frame", "Can't read the result: the server accepted the tables once more");
       },
@@ -446,13 +447,16 @@ export class Session implements Listing, Disposable {
     for (const chunk of chunks) await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
   }
 
-  /** Reads up to the end of a report, to a refusal, or to the word that tables are accepted. */
-  async #readAnswer(): Promise<Answer> {
+  /**
+   * Reads up to the end of a report, to a refusal, or to the word that tables are accepted. The first of it may take as
+   * long as `patience` says, if given.
+   */
+  async #readAnswer(patience?: AbortSignal): Promise<Answer> {
     let verdict: Verdict | undefined;
     const rules: ReportedRule[] = [];
     const failures: ReportedPorts[] = [];
     for (;;) {
-      const event = await this.#nextEvent();
+      const event = await this.#nextEvent(verdict === undefined ? patience : undefined);
       switch (event?.kind) {
         case undefined:
           throw brokenOff();
@@ -487,8 +491,9 @@ export class Session implements Listing, Disposable {
     }
   }
 
-  async #nextEvent(): Promise<ServerEvent | undefined> {
+  async #nextEvent(patience: AbortSignal | undefined): Promise<ServerEvent | undefined> {
     try {
+      if (patience !== undefined) return await this.#channel.next(patience);
       return await this.#deadlines.step((signal) => this.#channel.next(signal));
     } catch (cause) {
       throw isBroken(cause) ? brokenOff(cause) : cause;
@@ -519,7 +524,10 @@ type Answer = { readonly kind: "accepted" } | { readonly kind: "result"; readonl
 /** What a staged update needs of its connection. */
 interface StagedConnection {
   signal(signal: "apply" | "commit" | "rollback"): Promise<void>;
+  /** The next result, however long it takes. Only one may be waited for at a time. */
   result(): Promise<UpdateResult>;
+  /** The same promise, for as long as one step may take. */
+  within<T>(wait: Promise<T>): Promise<T>;
   hangUp(): void;
 }
 
@@ -529,6 +537,8 @@ interface StagedConnection {
  */
 export class StagedUpdate implements AsyncDisposable {
   readonly #connection: StagedConnection;
+  /** What the server says last, waited for once, whoever wants to know it. */
+  #end: Promise<UpdateResult> | undefined;
   #state: "accepted" | "applied" | "settled" = "accepted";
 
   /** Takes the connection over. */
@@ -545,7 +555,7 @@ export class StagedUpdate implements AsyncDisposable {
   async apply(): Promise<UpdateResult> {
     this.#demand("accepted", "apply");
     await this.#connection.signal("apply");
-    const result = await this.#connection.result();
+    const result = await this.#connection.within(this.#connection.result());
     if (result.outcome === "done") {
       this.#state = "applied";
       return result;
@@ -560,14 +570,14 @@ export class StagedUpdate implements AsyncDisposable {
    * @throws {UpdateError} (as a rejection) if it is too late, and the old tables are in force again
    */
   async commit(): Promise<UpdateResult> {
-    const result = await this.#end("commit");
+    const result = await this.#decide("commit");
     if (result.outcome !== "done") throw new UpdateError(result);
     return result;
   }
 
   /** Brings the old tables back. The result's outcome is `rolled-back`, or `rollback-incomplete` if ports were lost. */
   rollback(): Promise<UpdateResult> {
-    return this.#end("rollback");
+    return this.#decide("rollback");
   }
 
   /**
@@ -576,7 +586,7 @@ export class StagedUpdate implements AsyncDisposable {
    */
   async settled(): Promise<UpdateResult> {
     this.#demand("applied", "wait");
-    const result = await this.#connection.result();
+    const result = await this.#awaitEnd();
     this.#settle();
     return result;
   }
@@ -592,14 +602,18 @@ export class StagedUpdate implements AsyncDisposable {
     }
   }
 
-  async #end(signal: "commit" | "rollback"): Promise<UpdateResult> {
+  async #decide(signal: "commit" | "rollback"): Promise<UpdateResult> {
     this.#demand("applied", signal);
     try {
       await this.#connection.signal(signal);
-      return await this.#connection.result();
+      return await this.#connection.within(this.#awaitEnd());
     } finally {
       this.#settle();
     }
+  }
+
+  #awaitEnd(): Promise<UpdateResult> {
+    return this.#end ??= this.#connection.result();
   }
 
   #demand(state: "accepted" | "applied", what: string): void {

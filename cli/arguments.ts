@@ -71,6 +71,37 @@ export function parseArguments(args: readonly string[], specs: readonly OptionSp
   return result;
 }
 
+/** Whether an option without a value is among the arguments. */
+export function hasFlag(parsed: readonly Argument[], name: string): boolean {
+  return parsed.some((argument) => argument.kind === "flag" && argument.name === name);
+}
+
+/**
+ * The only operand, the path of a control socket.
+ *
+ * @throws {UsageError} if there is none, or another one
+ */
+export function onlyPath(parsed: readonly Argument[]): string {
+  const operands = parsed.flatMap((argument) => argument.kind === "operand" ? [argument.value] : []);
+  const [path, extra] = operands;
+  if (path === undefined || path === "") {
+    throw new UsageError("Can't go on: the PATH of a control socket must be given");
+  }
+  if (extra !== undefined) throw new UsageError(`Can't take "${extra}": PATH is already "${path}"`);
+  return path;
+}
+
+/**
+ * The value of an option, as a number.
+ *
+ * @throws {UsageError} if it isn't a whole number from `min` to `max`
+ */
+export function wholeNumber(option: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`Can't take "${option} ${text}": it must be a whole number from ${min} to ${max}`);
+}
+
 function unknown(option: string): UsageError {
   return new UsageError(`Can't take "${option}": there is no such option`);
 }

@@ -10,6 +10,7 @@ import { parseSpecifier, type PortRange } from "../codec/specifier.ts";
 import { RuleTable, type TablePolicy } from "../codec/table.ts";
 import type { Protocol, Rule } from "../codec/types.ts";
 import type { ListedPif, Session } from "../client.ts";
+import { bareRule } from "./changes.ts";
 
 /** One option that edits, in the order of the command line. */
 export type EditStep =
@@ -21,6 +22,16 @@ export type EditStep =
 export interface Edit {
   readonly tables: Readonly<Record<string, readonly Rule[]>>;
   readonly warnings: readonly string[];
+  /** Whether a table owes nothing to the listed one. Otherwise the steps mean the same on any other listing. */
+  readonly replaces: boolean;
+}
+
+/** What steps are carried out by. */
+export interface EditOptions {
+  /** The kernel's ephemeral ports, which `all` leaves out. */
+  readonly ephemeral: PortRange;
+  /** A rule to be added that is there already, or to be deleted that isn't there, is no fault. */
+  readonly ensure?: boolean;
 }
 
 /** What a server has listed, and in which dialect. */
@@ -39,12 +50,13 @@ const UNLISTED_TARGET = "::1";
 export function editTables(
   listed: Listed,
   steps: readonly EditStep[],
-  ephemeral: PortRange,
+  { ephemeral, ensure = false }: EditOptions,
 ): Edit {
   const { pifs } = listed;
   const tables: Record<string, Rule[]> = {};
   const warnings: string[] = [];
   let mode: "replace" | "add" | "delete" = "replace";
+  let replaces = false;
   for (const step of steps) {
     switch (step.kind) {
       case "mode":
@@ -52,10 +64,12 @@ export function editTables(
         break;
       case "clear":
         tables[pifNamed(pifs, step.pif).name] = [];
+        replaces = true;
         break;
       case "specifier": {
         const pif = pifNamed(pifs, step.pif);
-        const table = tables[pif.name] ??= mode === "replace" ? [] : pif.rules.map(bare);
+        if (mode === "replace") replaces = true;
+        const table = tables[pif.name] ??= mode === "replace" ? [] : pif.rules.map(bareRule);
         const { protocol, text } = step;
         const loopbackOnly = pif.name === "SPLICE";
         const { capabilities } = pif;
@@ -69,15 +83,23 @@ export function editTables(
         }
         warnings.push(...parsed.warnings);
         const policy = policyFor(pif, listed);
-        if (mode === "delete") remove(pif, table, parsed.rules, policy);
-        else add(pif, table, parsed.rules, policy);
+        const split = ensure ? splitByPresence(table, parsed.rules) : undefined;
+        if (mode === "delete") {
+          remove(pif, table, split?.present ?? parsed.rules, policy);
+          for (const rule of split?.absent ?? []) {
+            const other = inTheWay(rule, table, policy);
+            if (other !== undefined) {
+              warnings.push(`${ruleText(rule)} isn't there to be deleted, but ${ruleText(other)} is`);
+            }
+          }
+        } else add(pif, table, split?.absent ?? parsed.rules, policy);
         break;
       }
       default:
         step satisfies never;
     }
   }
-  return { tables, warnings };
+  return { tables, warnings, replaces };
 }
 
 function pifNamed(pifs: readonly ListedPif[], name: string): ListedPif {
@@ -87,9 +109,13 @@ function pifNamed(pifs: readonly ListedPif[], name: string): ListedPif {
   throw new PestoError("unknown-pif", `Can't edit pif "${name}": the server has ${known}`);
 }
 
-/** A listed rule without what its sockets are doing. */
-function bare({ status: _, failedPorts: __, ...rule }: ListedPif["rules"][number]): Rule {
-  return rule;
+/** Which of the rules the table has, and which it hasn't. */
+function splitByPresence(table: readonly Rule[], rules: readonly Rule[]): { present: Rule[]; absent: Rule[] } {
+  using all = RuleTable.of(table);
+  const present: Rule[] = [];
+  const absent: Rule[] = [];
+  for (const rule of rules) (all.find(rule) < 0 ? absent : present).push(rule);
+  return { present, absent };
 }
 
 /** What a table of the pif is measured by here; that a rule would forward to itself only the server can know. */

@@ -8,8 +8,10 @@ import { CAPABILITY } from "../codec/constants.ts";
 import { ruleText, tableText } from "../codec/format.ts";
 import type { PortRange } from "../codec/specifier.ts";
 import type { ListedRule, Rule } from "../codec/types.ts";
-import type { ListedPif, ReportedPorts, Session, UpdateResult } from "../client.ts";
-import { errorText, systemErrorOfNumber } from "../sync/errno.ts";
+import type { ListedPif, Session, UpdateResult } from "../client.ts";
+import type { TableChange } from "./changes.ts";
+import type { ExplainedFailure } from "./failures.ts";
+import { type Holder, holdersText } from "./processes.ts";
 import type { MissingListeners, Verification } from "./verify.ts";
 
 /** Where a command prints to; tests give one of their own. */
@@ -22,6 +24,8 @@ export interface Output {
   print(text: string): void;
   /** Standard error, one line or more. */
   complain(text: string): void;
+  /** Standard error, one short line in the place of the last one written so; absent where nobody would see it change. */
+  readonly rewrite?: (line: string) => void;
 }
 
 /** Standard output can't be written. */
@@ -41,7 +45,7 @@ function statusNote({ status, failedPorts }: ListedRule): string {
     case "bound":
       return "";
     case "partial":
-      return ` (${failedPorts} ports failed)`;
+      return ` (${counted(failedPorts, "port")} without a socket)`;
     case "failed":
       return " (failed)";
     case "waiting":
@@ -64,6 +68,10 @@ export interface Findings {
   readonly after?: readonly ListedPif[];
   /** What the kernel's list of sockets says; absent if nobody has asked it. */
   readonly verification?: Verification;
+  /** The result's failures, explained. */
+  readonly failures?: readonly ExplainedFailure[];
+  /** What a check's update would change. */
+  readonly changes?: readonly TableChange[];
 }
 
 /** A result for programs. What the server's dialect leaves open is left out. */
@@ -71,7 +79,7 @@ export function resultJson(
   path: string,
   dialect: Session["dialect"],
   result: UpdateResult,
-  { before, after, verification }: Findings = {},
+  { before, after, verification, failures, changes }: Findings = {},
 ): unknown {
   const { revision, sentence, outcome, code, ...told } = result;
   return {
@@ -82,10 +90,33 @@ export function resultJson(
     message: sentence,
     ...revisionJson(dialect, revision),
     ...(dialect.name === "native" && told),
+    ...(dialect.name === "native" && failures && { failures }),
+    ...(changes && { changes }),
     ...(before && { before: pifsJson(before) }),
     ...(after && { after: pifsJson(after) }),
     ...(verification && { verification }),
   };
+}
+
+/** The result for programs of an update that wasn't sent, because all is as it is to be. */
+export function unchangedJson(path: string, { dialect, hello }: Session): unknown {
+  return {
+    path,
+    ...dialectJson(dialect),
+    outcome: "done",
+    code: "none",
+    message: NOTHING_TO_CHANGE,
+    ...revisionJson(dialect, hello.revision),
+    changes: [],
+  };
+}
+
+/** Said where an update isn't sent because all is as it is to be. */
+export const NOTHING_TO_CHANGE = "Nothing to change: the rules are as they are to be";
+
+/** A value as the commands print it for programs. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
 function dialectJson({ name, version }: Session["dialect"]) {
@@ -112,24 +143,6 @@ export function checkText({ kept, opened, retired, failed }: UpdateResult): stri
   return `Would keep ${counted(kept, "socket")}, open ${opened}, retire ${retired}; ${failed} would fail\n`;
 }
 
-/**
- * One line for each row of ports that a server could not give a socket.
- *
- * @param tables the tables that the failures are about, by pif name
- */
-export function failureLines(
-  failures: readonly ReportedPorts[],
-  tables: Readonly<Record<string, readonly Rule[]>>,
-): string[] {
-  return failures.flatMap(({ pif, rule: index, ports }) => {
-    const rule = tables[pif]?.[index];
-    const text = rule === undefined ? `rule ${index + 1} of ${pif}` : ruleText(rule);
-    return ports.map((row) =>
-      `No socket for ${text}: ${portsText([row])}: ${errorText(systemErrorOfNumber(row.errno))}`
-    );
-  });
-}
-
 /** One line for each rule with ports that the server doesn't listen on; `rules` are those that were asked about. */
 export function missingLines(missing: readonly MissingListeners[], rules: readonly Rule[]): string[] {
   return missing.flatMap(({ rule: index, ports }) => {
@@ -138,15 +151,26 @@ export function missingLines(missing: readonly MissingListeners[], rules: readon
     const [free, taken] = [ports.filter(({ taken }) => !taken), ports.filter(({ taken }) => taken)];
     const facts = [
       ...(free.length > 0 ? [`nothing listens on ${portsText(free)}`] : []),
-      ...(taken.length > 0 ? [`another program listens on ${portsText(taken)}`] : []),
+      ...(taken.length > 0 ? [`another program listens on ${portsText(taken)}${heldText(taken)}`] : []),
     ];
     return [`Can't find a socket for ${ruleText(rule)}: ${facts.join("; ")}`];
   });
 }
 
+/** Who listens on those ports, as `: nginx (1234)`; empty if that can't be seen. */
+function heldText(rows: readonly { readonly holders?: readonly Holder[] }[]): string {
+  const holders = new Map(rows.flatMap(({ holders = [] }) => holders.map((holder) => [holder.pid, holder])));
+  return holders.size === 0 ? "" : `: ${holdersText([...holders.values()])}`;
+}
+
+/** Ports in a row, as `80` or `80-81`. */
+export function portsRow({ first, last }: PortRange): string {
+  return first === last ? String(first) : `${first}-${last}`;
+}
+
 /** Rows of ports, as `port 80` or `ports 80-81, 83`. */
 function portsText(rows: readonly PortRange[]): string {
-  const text = rows.map(({ first, last }) => first === last ? String(first) : `${first}-${last}`).join(", ");
+  const text = rows.map(portsRow).join(", ");
   const [only, ...more] = rows;
   return only?.first === only?.last && more.length === 0 ? `port ${text}` : `ports ${text}`;
 }

@@ -8,32 +8,19 @@ import type { Protocol, Rule } from "../codec/types.ts";
 import { parseSpecifier } from "../codec/specifier.ts";
 import { serve } from "../server.ts";
 import type { BackendName } from "../sync/backends.ts";
-import { type OptionSpec, parseArguments, UsageError } from "./arguments.ts";
+import { parseArguments, UsageError, wholeNumber } from "./arguments.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { EXIT, type ExitStatus } from "./exit_status.ts";
 import { SERVE_HELP } from "./help.ts";
+import { BACKENDS, CONCURRENCY, SERVE_OPTIONS } from "./options.ts";
 import { counted, type Output } from "./output.ts";
-
-const SPECS: readonly OptionSpec[] = [
-  { name: "target", value: "ADDRESS" },
-  { name: "pif", value: "NAME=ADDRESS" },
-  { name: "passt", value: "PATH" },
-  { name: "tcp-ports", short: "t", value: "SPEC" },
-  { name: "udp-ports", short: "u", value: "SPEC" },
-  { name: "netns", value: "PATH|PID" },
-  { name: "tcp-ns", short: "T", value: "SPEC" },
-  { name: "udp-ns", short: "U", value: "SPEC" },
-  { name: "backend", value: "NAME" },
-  { name: "concurrency", value: "MODE" },
-  { name: "state", value: "FILE" },
-  { name: "transaction-timeout", value: "SECONDS" },
-  { name: "help", short: "h" },
-];
+import { Signals } from "./signals.ts";
 
 /** What a command line asks for. */
 interface ServeArguments {
   readonly path: string;
   readonly passtPath?: string;
+  readonly passtVersion?: 1 | 2;
   readonly target?: string;
   readonly netns?: string;
   readonly backend?: BackendName;
@@ -45,9 +32,6 @@ interface ServeArguments {
   readonly transactionSeconds?: number;
 }
 
-const BACKENDS = ["linux", "portable"] as const satisfies readonly BackendName[];
-const CONCURRENCY = ["optimistic", "exclusive"] as const;
-
 /** Runs the command until SIGINT or SIGTERM; a second one ends the program at once. */
 export async function serveCommand(args: readonly string[], output: Output): Promise<ExitStatus> {
   const parsed = read(args);
@@ -57,7 +41,8 @@ export async function serveCommand(args: readonly string[], output: Output): Pro
   }
   const { path, rules, ...options } = parsed;
   const log = (message: string) => output.complain(message);
-  using signals = new Signals();
+  // Asked twice, it has no more patience. A terminal that goes away must not end it.
+  using signals = new Signals({ ending: ["SIGINT", "SIGTERM"], ignored: ["SIGHUP"], impatient: EXIT.REFUSED });
   await using server = await serve({ ...options, path, rules, log });
   const paths = options.passtPath === undefined ? `"${path}"` : `"${path}", for passt's clients "${options.passtPath}"`;
   log(`Ready: control socket ${paths}, ${counted(server.ruleCount, "rule")}`);
@@ -80,7 +65,7 @@ function read(args: readonly string[]): ServeArguments | "help" {
     });
     if (parsed.kind === "rules") (rules[pif] ??= []).push(...parsed.rules);
   };
-  for (const argument of parseArguments(args, SPECS)) {
+  for (const argument of parseArguments(args, SERVE_OPTIONS)) {
     if (argument.kind === "flag") return "help";
     const { value } = argument;
     if (argument.kind === "operand") {
@@ -102,6 +87,9 @@ function read(args: readonly string[]): ServeArguments | "help" {
       }
       case "passt":
         options = { ...options, passtPath: value };
+        break;
+      case "passt-version":
+        options = { ...options, passtVersion: wholeNumber("--passt-version", value, 1, 2) === 1 ? 1 : 2 };
         break;
       case "tcp-ports":
         specifier("HOST", "tcp", value);
@@ -128,7 +116,7 @@ function read(args: readonly string[]): ServeArguments | "help" {
         options = { ...options, statePath: value };
         break;
       case "transaction-timeout":
-        options = { ...options, transactionSeconds: number("--transaction-timeout", value, 1, 86400) };
+        options = { ...options, transactionSeconds: wholeNumber("--transaction-timeout", value, 1, 86400) };
         break;
     }
   }
@@ -151,39 +139,4 @@ function oneOf<T extends string>(option: string, text: string, values: readonly 
   const value = values.find((value) => value === text);
   if (value !== undefined) return value;
   throw new UsageError(`Can't take "${option} ${text}": it must be ${values.join(" or ")}`);
-}
-
-function number(option: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new UsageError(`Can't take "${option} ${text}": it must be a whole number from ${min} to ${max}`);
-}
-
-/** The signals that end a server. SIGHUP is taken and ignored: a terminal that goes away must not end it. */
-class Signals implements Disposable {
-  /** Resolves to the name of the first one. */
-  readonly first: Promise<string>;
-  readonly #handlers: (readonly [Deno.Signal, () => void])[];
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    this.first = promise;
-    let seen = false;
-    const stop = (signal: Deno.Signal) => () => {
-      // Asked twice, it has no more patience.
-      if (seen) Deno.exit(EXIT.REFUSED);
-      seen = true;
-      resolve(signal);
-    };
-    this.#handlers = [
-      ["SIGINT", stop("SIGINT")],
-      ["SIGTERM", stop("SIGTERM")],
-      ["SIGHUP", () => {}],
-    ];
-    for (const [signal, handler] of this.#handlers) Deno.addSignalListener(signal, handler);
-  }
-
-  [Symbol.dispose](): void {
-    for (const [signal, handler] of this.#handlers) Deno.removeSignalListener(signal, handler);
-  }
 }

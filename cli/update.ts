@@ -4,58 +4,45 @@
  * Theory of operation. Up to the moment when an update is sent, every error means that nothing was changed. From then on
  * the exit status says what the server did, whatever else fails: what can't be printed or looked at is complained about.
  *
+ *     connect ─▶ edit ─▶ ask ─▶ answered ──────────────────────▶ told
+ *        ▲                │  └▶ held (--confirm) ─▶ settled ───▶ told
+ *        └─ stale, edited ┘
+ *
+ * An edit that another client's has overtaken is done again on the new table, since it means the same there. A whole table
+ * is not: it would undo what its author hasn't seen.
+ *
  * @module
  */
 
-import { connect, look, type Session, UpdateError, type UpdateResult } from "../client.ts";
+import { connect, look, type Session, type StagedUpdate, UpdateError, type UpdateResult } from "../client.ts";
+import { FEATURE } from "../codec/constants.ts";
 import { DeadlineError } from "../codec/deadlines.ts";
 import { PestoError, ProtocolError } from "../codec/errors.ts";
 import { printable } from "../codec/printable.ts";
 import type { PortRange } from "../codec/specifier.ts";
-import type { Protocol, Rule } from "../codec/types.ts";
-import { type Argument, type OptionSpec, parseArguments, UsageError } from "./arguments.ts";
+import { changesOf, changesText } from "./changes.ts";
+import { settled, settledText } from "./confirm.ts";
 import { editLines, greetingLines, verificationLine } from "./debug.ts";
-import { type EditStep, editTables } from "./edit.ts";
+import { type Edit, editTables } from "./edit.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { errorMessage } from "./error_text.ts";
 import { EXIT, type ExitStatus, exitStatusOf } from "./exit_status.ts";
-import { HELP, PROGRAM_VERSION } from "./help.ts";
+import { explainedAt, type ExplainedFailure, failureLines } from "./failures.ts";
+import { type Operator, operatorAt } from "./operator.ts";
 import {
   checkText,
-  failureLines,
   type Findings,
+  jsonText,
   listingJson,
   listingText,
   missingLines,
+  NOTHING_TO_CHANGE,
   type Output,
   resultJson,
+  unchangedJson,
 } from "./output.ts";
 import { type Verification, verifyListeners } from "./verify.ts";
-
-const SPECS: readonly OptionSpec[] = [
-  { name: "tcp-ports", short: "t", value: "SPEC" },
-  { name: "udp-ports", short: "u", value: "SPEC" },
-  { name: "tcp-ns", short: "T", value: "SPEC" },
-  { name: "udp-ns", short: "U", value: "SPEC" },
-  { name: "add", short: "A" },
-  { name: "delete", short: "D" },
-  { name: "clear", short: "C", value: "PIF" },
-  { name: "show", short: "s" },
-  { name: "json" },
-  { name: "check" },
-  { name: "no-verify" },
-  { name: "debug", short: "d" },
-  { name: "help", short: "h" },
-  { name: "version" },
-];
-
-/** Which pif and protocol a specifier's option is about. */
-const SPECIFIERS: Readonly<Record<string, { pif: string; protocol: Protocol }>> = {
-  "tcp-ports": { pif: "HOST", protocol: "tcp" },
-  "udp-ports": { pif: "HOST", protocol: "udp" },
-  "tcp-ns": { pif: "SPLICE", protocol: "tcp" },
-  "udp-ns": { pif: "SPLICE", protocol: "udp" },
-};
+import { readWanted, type Wanted } from "./wanted.ts";
 
 /** What listings stand under. */
 const HEADING = {
@@ -65,25 +52,35 @@ const HEADING = {
   updated: "Updated configuration",
 } as const;
 
+/** How often an edit is tried that other clients overtake. Each time one of them has got on, so that few are enough. */
+const TRIES = 5;
+
 /** What the command finds out about the machine it runs on, unless it is told. */
 export interface Machine {
   /** The kernel's ephemeral ports. */
   readonly ephemeral?: PortRange;
-}
-
-/** What a command line asks for. */
-interface Wanted {
-  readonly path: string;
-  readonly steps: readonly EditStep[];
-  readonly show: boolean;
-  readonly json: boolean;
-  readonly check: boolean;
-  readonly verify: boolean;
-  readonly debug: boolean;
+  /** Who is asked for a confirmation. */
+  readonly operator?: () => Operator;
 }
 
 /** The tables that are to be in force, by pif name. */
-type Tables = Readonly<Record<string, readonly Rule[]>>;
+type Tables = Edit["tables"];
+
+/** One try: a connection, what is wanted of it, and where to tell of it. */
+interface Try {
+  readonly session: Session;
+  readonly edit: Edit;
+  readonly wanted: Wanted;
+  readonly output: Output;
+}
+
+/** What came of sending an update. */
+type Answer =
+  | { readonly kind: "answered"; readonly result: UpdateResult }
+  /** Applied, and waiting to be confirmed. */
+  | { readonly kind: "held"; readonly update: StagedUpdate; readonly result: UpdateResult; readonly seconds: number }
+  /** It may have been sent, and nobody knows. */
+  | { readonly kind: "unknown" };
 
 /** Runs the command. Errors that aren't a transaction's outcome are thrown: nothing was changed then. */
 export async function updateCommand(
@@ -91,68 +88,198 @@ export async function updateCommand(
   output: Output,
   machine: Machine = {},
 ): Promise<ExitStatus> {
-  const wanted = read(args);
-  if (typeof wanted === "string") {
-    output.print(wanted);
+  const wanted = readWanted(args);
+  if (wanted.kind === "text") {
+    output.print(wanted.text);
     return EXIT.DONE;
   }
-  const { path, steps, json } = wanted;
+  const { path, steps, json, ensure } = wanted;
   const debug = (lines: readonly string[]) => {
     if (wanted.debug) { for (const line of lines) output.complain(line); }
   };
-  using session = await connect(path);
-  debug(greetingLines(path, session));
-  if (!changes(steps)) {
-    output.print(
-      json ? toJson(listingJson(path, session)) : listingText(HEADING[session.dialect.name], path, session.pifs),
-    );
-    return EXIT.DONE;
-  }
-  const { tables, warnings } = editTables(session, steps, machine.ephemeral ?? ephemeralPorts());
-  for (const warning of warnings) output.complain(warning);
-  debug(editLines(tables, session.pifs));
-  return wanted.check ? await check(session, tables, wanted, output) : await change(session, tables, wanted, output);
-}
-
-async function check(session: Session, tables: Tables, { path, json }: Wanted, output: Output): Promise<ExitStatus> {
-  const result = await session.check(tables);
-  complain(result, session, tables, output);
-  output.print(json ? toJson(resultJson(path, session.dialect, result)) : checkText(result));
-  return result.outcome === "rolled-back" ? EXIT.REFUSED : exitStatusOf(result.outcome);
-}
-
-async function change(session: Session, tables: Tables, wanted: Wanted, output: Output): Promise<ExitStatus> {
-  const { path, json, show } = wanted;
-  const result = await outcomeOf(session, tables, output);
-  if (result === undefined) return EXIT.TRY_AGAIN;
-  let status = exitStatusOf(result.outcome);
-  try {
-    complain(result, session, tables, output);
-    let findings: Findings = {};
-    if (result.outcome === "done" && session.dialect.name === "passt" && wanted.verify) {
-      const verification = verify(session, tables, wanted, output);
-      if (verification.kind === "known" && verification.missing.length > 0) status = EXIT.PORTS_LOST;
-      findings = { verification };
+  // Signals count from before anything is sent: they are to bring the old table back.
+  using operator = wanted.confirmSeconds === undefined
+    ? undefined
+    : (machine.operator ?? (() => operatorAt(Deno.stdin)))();
+  for (let tries = 1;; tries++) {
+    using session = await connect(path);
+    debug(greetingLines(path, session));
+    if (!wanted.changes) {
+      output.print(
+        json ? jsonText(listingJson(path, session)) : listingText(HEADING[session.dialect.name], path, session.pifs),
+      );
+      return EXIT.DONE;
     }
-    const { pifs: before } = session;
+    const edit = editTables(session, steps, { ephemeral: machine.ephemeral ?? ephemeralPorts(), ensure });
+    if (tries === 1) { for (const warning of edit.warnings) output.complain(warning); }
+    debug(editLines(edit.tables, session.pifs));
+    const here: Try = { session, edit, wanted, output };
+    if (ensure && changesOf(session.pifs, edit.tables).length === 0) return tellNothingToChange(here);
+    const answer = await ask(here);
+    switch (answer.kind) {
+      case "answered": {
+        if (!isOvertaken(answer.result, session)) return await tell(answer.result, here);
+        if (!edit.replaces && tries < TRIES) {
+          debug([printable(answer.result.sentence)]);
+          break;
+        }
+        const status = await tell(answer.result, here);
+        output.complain(edit.replaces ? NOT_REPLACED : `Gave up: other clients have changed the table ${tries} times`);
+        return status;
+      }
+      case "held":
+        if (operator === undefined) throw new TypeError("Can't wait for a confirmation: nobody wants one");
+        return await hold(answer, operator, here);
+      case "unknown":
+        return EXIT.TRY_AGAIN;
+      default:
+        return answer satisfies never;
+    }
+  }
+}
+
+/** Why a stale table isn't sent again. */
+const NOT_REPLACED = "Not done again: a whole table would undo what the other client has changed";
+
+/** Whether another client came first. A released server's table may be the one that was sent, and then changed. */
+function isOvertaken({ outcome }: UpdateResult, { dialect }: Session): boolean {
+  return outcome === "stale" && dialect.name === "native";
+}
+
+/** Sends the update, in the way that is wanted. */
+async function ask({ session, edit: { tables }, wanted, output }: Try): Promise<Answer> {
+  const { confirmSeconds: seconds } = wanted;
+  try {
+    if (wanted.check) return { kind: "answered", result: await session.check(tables) };
+    if (seconds === undefined) return { kind: "answered", result: await session.update(tables) };
+    demandHold(session, seconds);
+    const update = await session.stage(tables, { holdSeconds: seconds });
+    return { kind: "held", update, result: await update.apply(), seconds };
+  } catch (error) {
+    if (error instanceof UpdateError) return { kind: "answered", result: error.result };
+    if (wanted.check || isOfThisSide(error)) throw error;
+    output.complain(errorMessage(error));
+    output.complain(seconds === undefined ? NO_ANSWER : NOT_HELD);
+    return { kind: "unknown" };
+  }
+}
+
+/** What an update that broke off leaves behind, and one that had yet to be confirmed. */
+const NO_ANSWER = "Can't tell whether the tables were changed: no answer came";
+const NOT_HELD = "Can't tell what became of the tables: the server brings the old ones back if they weren't confirmed";
+
+/** @throws {PestoError} if the server can't hold a table so long; what a released one can't do, its dialect says */
+function demandHold({ dialect, hello: { features, holdSeconds } }: Session, seconds: number): void {
+  if (dialect.name !== "native") return;
+  if ((features & FEATURE.STAGED) === 0 || (features & FEATURE.HOLD) === 0) {
+    throw new PestoError(
+      "mode-unsupported",
+      'Can\'t take "--confirm": this server holds no table until it is confirmed',
+    );
+  }
+  if (seconds > holdSeconds) {
+    throw new PestoError(
+      "mode-unsupported",
+      `Can't take "--confirm ${seconds}": this server holds a table for at most ${holdSeconds} s`,
+    );
+  }
+}
+
+/** Waits for the end of an update that is applied, and tells of it. */
+async function hold(
+  { update, result: applied, seconds }: Answer & { kind: "held" },
+  operator: Operator,
+  here: Try,
+): Promise<ExitStatus> {
+  const { wanted: { path }, output, edit } = here;
+  await using _held = update;
+  for (const line of failureLines(...explained(applied, here, edit.tables))) output.complain(line);
+  let result: UpdateResult;
+  try {
+    result = await settled({ update, seconds, path }, operator, output);
+  } catch (error) {
+    output.complain(errorMessage(error));
+    output.complain(NOT_HELD);
+    return EXIT.TRY_AGAIN;
+  }
+  const { outcome, sentence } = result;
+  if (outcome !== "done" && sentence !== "") output.complain(printable(sentence));
+  const end = settledText(result);
+  if (end !== undefined) output.complain(end);
+  const [failures, tables] = explained(result, here, outcome === "rollback-incomplete" ? {} : edit.tables);
+  if (outcome === "rollback-incomplete") {
+    for (const line of failureLines(failures, tables)) output.complain(line);
+  }
+  await conclude(result, here, { failures });
+  return exitStatusOf(outcome);
+}
+
+/** Tells what came of an update, or would come of it. */
+async function tell(result: UpdateResult, here: Try): Promise<ExitStatus> {
+  const { session, edit: { tables }, wanted, output } = here;
+  const { outcome, sentence } = result;
+  let status = outcome === "rolled-back" && wanted.check ? EXIT.REFUSED : exitStatusOf(outcome);
+  if (outcome !== "done" && sentence !== "") output.complain(printable(sentence));
+  if (outcome === "rolled-back") output.complain("Nothing changed: the old table is in force");
+  const [failures, all] = explained(result, here, outcome === "rollback-incomplete" ? {} : tables);
+  for (const line of failureLines(failures, all)) output.complain(line);
+  if (wanted.check) {
+    const changes = changesOf(session.pifs, tables);
+    const { path, json } = wanted;
+    output.print(
+      json
+        ? jsonText(resultJson(path, session.dialect, result, { failures, changes }))
+        : changesText(changes) + checkText(result),
+    );
+    return status;
+  }
+  let findings: Findings = { failures };
+  if (outcome === "done" && session.dialect.name === "passt" && wanted.verify) {
+    const verification = verify(here);
+    if (verification.kind === "known" && verification.missing.length > 0) status = EXIT.PORTS_LOST;
+    findings = { ...findings, verification };
+  }
+  await conclude(result, here, findings);
+  return status;
+}
+
+/** Prints what is to be printed of an update that is over. Nothing that goes wrong here changes what the server did. */
+async function conclude(result: UpdateResult, { session, wanted, output }: Try, findings: Findings): Promise<void> {
+  const { path, json, show } = wanted;
+  try {
+    const { pifs: before, dialect } = session;
     if (!show || !changed(result)) {
-      if (json) output.print(toJson(resultJson(path, session.dialect, result, findings)));
-      return status;
+      if (json) output.print(jsonText(resultJson(path, dialect, result, findings)));
+      return;
     }
     const { pifs: after } = await look(path);
     output.print(
       json
-        ? toJson(resultJson(path, session.dialect, result, { ...findings, before, after }))
+        ? jsonText(resultJson(path, dialect, result, { ...findings, before, after }))
         : listingText(HEADING.previous, path, before) + listingText(HEADING.updated, path, after),
     );
   } catch (error) {
     output.complain(errorMessage(error));
   }
-  return status;
+}
+
+/** Tells of an update that isn't sent, because all is as it is to be. */
+function tellNothingToChange({ session, wanted, output }: Try): ExitStatus {
+  const { path, json, show, check, debug } = wanted;
+  if (check || debug || wanted.confirmSeconds !== undefined) output.complain(NOTHING_TO_CHANGE);
+  if (json) output.print(jsonText(unchangedJson(path, session)));
+  else if (show) output.print(listingText(HEADING[session.dialect.name], path, session.pifs));
+  return EXIT.DONE;
+}
+
+/** The failures of a result, and all tables as they would be with these, which they are about. */
+function explained({ failures }: UpdateResult, { session, wanted }: Try, tables: Tables): [ExplainedFailure[], Tables] {
+  const all = tablesAfter(session, tables);
+  return [explainedAt(wanted.path, failures, all), all];
 }
 
 /** Looks for the sockets that a server doesn't report, and names the rules that lack some. */
-function verify(session: Session, tables: Tables, { path, debug }: Wanted, output: Output): Verification {
+function verify({ session, edit: { tables }, wanted: { path, debug }, output }: Try): Verification {
   // Such a server closes and opens all sockets, so that those of an unchanged table may be lost, too.
   const rules = tablesAfter(session, tables)["HOST"] ?? [];
   const verification = verifyListeners(path, rules);
@@ -161,58 +288,6 @@ function verify(session: Session, tables: Tables, { path, debug }: Wanted, outpu
     for (const line of missingLines(verification.missing, rules)) output.complain(line);
   }
   return verification;
-}
-
-/** The command line's wishes, or the text that is all it wants. */
-function read(args: readonly string[]): Wanted | string {
-  const parsed = parseArguments(args, SPECS);
-  const has = (name: string) => parsed.some((argument) => argument.kind === "flag" && argument.name === name);
-  if (has("help")) return HELP;
-  if (has("version")) return `pesto ${PROGRAM_VERSION}\n`;
-  const path = onlyOperand(parsed);
-  const steps = parsed.flatMap(stepOf);
-  const [show, check] = [has("show"), has("check")];
-  if (check && !changes(steps)) throw new UsageError('Can\'t take "--check": there is no change to check');
-  if (check && show) throw new UsageError('Can\'t take "--show" with "--check": the tables stay as they are');
-  return { path, steps, show, check, json: has("json"), verify: !has("no-verify"), debug: has("debug") };
-}
-
-/** Whether there is an update in it, and not just what updates would be like. */
-function changes(steps: readonly EditStep[]): boolean {
-  return steps.some(({ kind }) => kind !== "mode");
-}
-
-function onlyOperand(parsed: readonly Argument[]): string {
-  const operands = parsed.flatMap((argument) => argument.kind === "operand" ? [argument.value] : []);
-  const [path, extra] = operands;
-  if (path === undefined || path === "") {
-    throw new UsageError("Can't go on: the PATH of a control socket must be given");
-  }
-  if (extra !== undefined) throw new UsageError(`Can't take "${extra}": PATH is already "${path}"`);
-  return path;
-}
-
-function stepOf(argument: Argument): EditStep[] {
-  if (argument.kind === "operand") return [];
-  const { name } = argument;
-  if (name === "add" || name === "delete") return [{ kind: "mode", mode: name }];
-  if (argument.kind === "flag") return [];
-  if (name === "clear") return [{ kind: "clear", pif: argument.value }];
-  const specifier = SPECIFIERS[name];
-  return specifier === undefined ? [] : [{ kind: "specifier", ...specifier, text: argument.value }];
-}
-
-/** What the server made of it; undefined, with a complaint, if the update may have been sent and nobody knows. */
-async function outcomeOf(session: Session, tables: Tables, output: Output): Promise<UpdateResult | undefined> {
-  try {
-    return await session.update(tables);
-  } catch (error) {
-    if (error instanceof UpdateError) return error.result;
-    if (isOfThisSide(error)) throw error;
-    output.complain(errorMessage(error));
-    output.complain("Can't tell whether the tables were changed: no answer came");
-    return undefined;
-  }
 }
 
 /** Whether an error of an update was there before anything was sent. What goes wrong later comes over the connection. */
@@ -226,20 +301,7 @@ function changed({ outcome }: UpdateResult): boolean {
   return outcome === "done" || outcome === "rollback-incomplete";
 }
 
-/** Says what went wrong, also where the update as a whole went well. */
-function complain(result: UpdateResult, session: Session, tables: Tables, output: Output): void {
-  const { outcome, sentence, failures } = result;
-  if (outcome !== "done" && sentence !== "") output.complain(printable(sentence));
-  if (outcome === "rolled-back") output.complain("Nothing changed: the old table is in force");
-  const lost = outcome === "rollback-incomplete" ? {} : tables;
-  for (const line of failureLines(failures, tablesAfter(session, lost))) output.complain(line);
-}
-
 /** All tables of a server, once it has taken those. */
 function tablesAfter({ pifs }: Session, tables: Tables): Tables {
   return Object.fromEntries(pifs.map(({ name, rules }) => [name, tables[name] ?? rules]));
-}
-
-function toJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

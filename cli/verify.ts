@@ -10,6 +10,7 @@ import type { PortRange } from "../codec/specifier.ts";
 import type { Rule } from "../codec/types.ts";
 import type { ListeningSocket } from "../codec/socket_list.ts";
 import { listeningSockets } from "../sync/listening_ports.ts";
+import { type Holder, holdersOf, socketsOfServer } from "./processes.ts";
 
 /** Whether the kernel's list can be asked, and what it says. */
 export type Verification =
@@ -29,6 +30,8 @@ export interface MissingListeners {
 export interface MissingPorts extends PortRange {
   /** Whether another program listens there. */
   readonly taken: boolean;
+  /** Those programs, as far as they can be seen; absent if nobody has looked. */
+  readonly holders?: readonly Holder[];
 }
 
 /** Looks for the sockets of rules of HOST of the server whose control socket is at `path`. */
@@ -36,7 +39,9 @@ export function verifyListeners(path: string, rules: readonly Rule[]): Verificat
   try {
     const own = socketsOfServer(path);
     if (own === undefined) return { kind: "unknown" };
-    return { kind: "known", missing: missingListeners(rules, listeningSockets(), ({ inode }) => own.has(inode)) };
+    const sockets = listeningSockets();
+    const missing = missingListeners(rules, sockets, ({ inode }) => own.has(inode));
+    return { kind: "known", missing: withHolders(missing, rules, sockets.filter(({ inode }) => !own.has(inode))) };
   } catch (error) {
     // Whoever may not read /proc can't know, and neither can who reads it just as the server ends.
     if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) {
@@ -84,49 +89,20 @@ function servingAddresses({ address }: Rule): string[] {
   }
 }
 
-/** Inodes of all sockets of the process that listens at this UNIX socket, if it is in this network namespace. */
-function socketsOfServer(path: string): ReadonlySet<number> | undefined {
-  const control = listeningUnixSocket(path);
-  if (control === undefined) return undefined;
-  const here = Deno.readLinkSync("/proc/self/ns/net");
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const sockets = socketsOf(name);
-    if (sockets.has(control)) return Deno.readLinkSync(`/proc/${name}/ns/net`) === here ? sockets : undefined;
-  }
-  return undefined;
-}
-
-/** Inode of the socket that listens at a path. Flag bit 16 of the kernel's list marks listening ones: proc(5). */
-function listeningUnixSocket(path: string): number | undefined {
-  const names = [path, Deno.realPathSync(path)];
-  for (const line of Deno.readTextFileSync("/proc/net/unix").split("\n").slice(1)) {
-    const [, , , flags = "0", , , inode, ...rest] = line.trim().split(/\s+/);
-    if ((parseInt(flags, 16) & 0x10000) !== 0 && names.includes(rest.join(" "))) return Number(inode);
-  }
-  return undefined;
-}
-
-/** Inodes of a process's sockets; none if they can't be seen. */
-function socketsOf(process: string): Set<number> {
-  const inodes = new Set<number>();
-  try {
-    for (const { name } of Deno.readDirSync(`/proc/${process}/fd`)) {
-      const [, inode] = /^socket:\[(\d+)\]$/.exec(linkAt(`/proc/${process}/fd/${name}`)) ?? [];
-      if (inode !== undefined) inodes.add(Number(inode));
-    }
-  } catch {
-    // Another user's process, or one that has just ended.
-  }
-  return inodes;
-}
-
-/** Where a link leads; nowhere if it has just gone, as descriptors do while one looks at them. */
-function linkAt(path: string): string {
-  try {
-    return Deno.readLinkSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
+/** The same rows, with the programs that listen on what is taken. `others` are the sockets that aren't the server's. */
+function withHolders(
+  missing: readonly MissingListeners[],
+  rules: readonly Rule[],
+  others: readonly ListeningSocket[],
+): MissingListeners[] {
+  const wanted = missing.flatMap(({ rule: index, ports }) => {
+    const rule = rules[index];
+    if (rule === undefined) return [];
+    return ports.filter(({ taken }) => taken).map(({ first, last }) => ({ ...rule, first, last }));
+  });
+  const holders = holdersOf(wanted, others).values();
+  return missing.map(({ rule, ports }) => ({
+    rule,
+    ports: ports.map((row) => row.taken ? { ...row, holders: holders.next().value ?? [] } : row),
+  }));
 }

@@ -118,7 +118,7 @@ export class Channel<Event extends { readonly kind: string }> implements Disposa
 }
 
 /** Settles with the promise, or rejects with the signal's reason if that is aborted first. */
-function interruptible<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function interruptible<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

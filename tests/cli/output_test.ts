@@ -1,24 +1,23 @@
-import { failureLines, missingLines } from "../../cli/output.ts";
-import { systemError } from "../../sync/errno.ts";
+import { listingText, missingLines } from "../../cli/output.ts";
+import type { RuleStatus } from "../../codec/types.ts";
 import { assertEquals } from "../assert.ts";
 import { tcpRule } from "../rules.ts";
 
-Deno.test("failureLines() names the rule, the ports and the reason", () => {
-  const errno = systemError("EADDRINUSE").errno;
-  const ports = [{ first: 80, last: 80, errno }, { first: 82, last: 83, errno: systemError("EACCES").errno }];
-  assertEquals(
-    failureLines([{ pif: "HOST", rule: 1, ports }], { HOST: [tcpRule(1, 1), tcpRule(80, 80, { lastPort: 85 })] }),
-    [
-      "No socket for TCP [127.0.0.1]:80-85  =>  80-85: port 80: address in use (EADDRINUSE)",
-      "No socket for TCP [127.0.0.1]:80-85  =>  80-85: ports 82-83: permission denied (EACCES)",
-    ],
-  );
-});
-
-Deno.test("failureLines() counts the rules of a table that it doesn't have", () => {
-  const ports = [{ first: 80, last: 80, errno: 9999 }];
-  assertEquals(failureLines([{ pif: "HOST", rule: 1, ports }], {}), [
-    "No socket for rule 2 of HOST: port 80: error number 9999 (E9999)",
+Deno.test("listingText() says behind a rule what it lacks", () => {
+  const rule = (firstPort: number, status: RuleStatus, failedPorts: number) => ({
+    ...tcpRule(firstPort, firstPort),
+    status,
+    failedPorts,
+  });
+  const rules = [rule(1, "bound", 0), rule(2, "partial", 1), rule(3, "partial", 2), rule(4, "failed", 1)];
+  assertEquals(listingText("Rules", "/x", [{ id: 1, name: "HOST", capabilities: 0, rules }]).split("\n"), [
+    "Rules (/x)",
+    "  HOST",
+    "    TCP [127.0.0.1]:1  =>  1 ",
+    "    TCP [127.0.0.1]:2  =>  2  (1 port without a socket)",
+    "    TCP [127.0.0.1]:3  =>  3  (2 ports without a socket)",
+    "    TCP [127.0.0.1]:4  =>  4  (failed)",
+    "",
   ]);
 });
 
@@ -39,4 +38,12 @@ Deno.test("missingLines() names each rule once, with all its ports", () => {
       "Can't find a socket for TCP [127.0.0.1]:80-85  =>  80-85: another program listens on port 82",
     ],
   );
+});
+
+Deno.test("missingLines() names the programs that have the ports, each once", () => {
+  const holders = [{ pid: 1, command: "nginx" }, { pid: 22, command: "caddy" }];
+  const taken = { first: 80, last: 80, taken: true, holders };
+  assertEquals(missingLines([{ rule: 0, ports: [taken, { ...taken, first: 82, last: 82 }] }], [tcpRule(80, 80)]), [
+    "Can't find a socket for TCP [127.0.0.1]:80  =>  80: another program listens on ports 80, 82: nginx (1), caddy (22)",
+  ]);
 });

@@ -49,3 +49,16 @@ Deno.test("streamOutput() never throws for standard error, and lets no escape se
   streamOutput(stream(), stderr).complain("one\x1b[2J\n\ttwo");
   assertEquals(stderr.text, "one\ufffd[2J\n\ufffdtwo\n");
 });
+
+Deno.test("streamOutput() rewrites a line where there is a terminal, and ends it before anything else is written", () => {
+  assertEquals(streamOutput(stream(), stream()).rewrite, undefined);
+  const stderr = stream();
+  const output = streamOutput(stream(), { writeSync: (bytes) => stderr.writeSync(bytes), isTerminal: () => true });
+  output.rewrite?.("10 left");
+  output.rewrite?.("9 left");
+  output.complain("Done");
+  output.rewrite?.("again\x1b");
+  output.print("out");
+  output.complain("end");
+  assertEquals(stderr.text, "\r10 left\r9 left \nDone\n\ragain\ufffd\nend\n");
+});

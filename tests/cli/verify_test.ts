@@ -3,6 +3,8 @@ import type { ListeningSocket } from "../../codec/socket_list.ts";
 import { assertEquals } from "../assert.ts";
 import { tcpRule } from "../rules.ts";
 
+const commandOf = (pid: number) => Deno.readTextFileSync(`/proc/${pid}/comm`).trim();
+
 const anybody = () => true;
 
 const socket = (address: string, port: number, protocol: "tcp" | "udp" = "tcp"): ListeningSocket => ({
@@ -83,7 +85,10 @@ Deno.test("verifyListeners() doesn't take another program's socket for the serve
   const port = Number(new TextDecoder().decode((await reader.read()).value));
   assertEquals(verifyListeners(control.addr.path, [tcpRule(port, 80)]), {
     kind: "known",
-    missing: [{ rule: 0, ports: [{ first: port, last: port, taken: true }] }],
+    missing: [{
+      rule: 0,
+      ports: [{ first: port, last: port, taken: true, holders: [{ pid: other.pid, command: commandOf(other.pid) }] }],
+    }],
   });
   await other.stdin.close();
   await reader.cancel();

@@ -80,7 +80,8 @@ live("pesto finds the port that a released server could not bind", "PASTA", asyn
   // The server shows its descriptors to root only.
   if (Deno.uid() === 0) {
     assertEquals(status, 3);
-    assertStringIncludes(stderr, `another program listens on port ${port}\n`);
+    assertStringIncludes(stderr, `another program listens on port ${port}: `);
+    assertStringIncludes(stderr, `(${Deno.pid})\n`);
   } else assertEquals({ status, stderr }, { status: 0, stderr: "" });
 });
 

@@ -16,7 +16,7 @@ export interface Finished {
 }
 
 /** How the program is called: what stands before its own arguments, and in which environment. */
-function invocation(): { executable: string; before: string[]; environment: Deno.CommandOptions } {
+export function invocation(): { executable: string; before: string[]; environment: Deno.CommandOptions } {
   // A compiled program gets an empty environment: it must find neither Deno nor Node.
   return program === undefined
     ? { executable: Deno.execPath(), before: ["run", "--quiet", "-A", CLI], environment: {} }

@@ -1,4 +1,4 @@
-import { HELP, PROGRAM_VERSION, SERVE_HELP } from "../../cli/help.ts";
+import { COMPLETIONS_HELP, HELP, PROGRAM_VERSION, SERVE_HELP, SETTLE_HELP } from "../../cli/help.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused } from "../harness.ts";
 import { pesto, pestoInShell, Serving } from "./program.ts";
@@ -65,14 +65,19 @@ Deno.test("pesto --json prints listings and results for programs", async () => {
 Deno.test("pesto --check says what would happen and lets nothing happen", async () => {
   await using it = await forwarding(1);
   const [port = 0] = it.free;
+  const rule = (port: number, target: number) => `TCP [127.0.0.1]:${port}  =>  ${target}`;
   assertEquals(await pesto("--check", "-t", `127.0.0.1/${port}:80`, it.path), {
     status: 0,
-    stdout: "Would keep 0 sockets, open 1, retire 1; 0 would fail\n",
+    stdout: `  HOST\n- ${rule(it.port, it.target.port)}\n+ ${rule(port, 80)}\n` +
+      "Would keep 0 sockets, open 1, retire 1; 0 would fail\n",
     stderr: "",
   });
   using taken = new EchoTarget("taken");
   const bad = await pesto("--check", "-A", "-t", `127.0.0.1/${taken.port}:80`, it.path);
-  assertEquals([bad.status, bad.stdout], [1, "Would keep 1 socket, open 0, retire 0; 1 would fail\n"]);
+  assertEquals([bad.status, bad.stdout], [
+    1,
+    `  HOST\n+ ${rule(taken.port, 80)}\nWould keep 1 socket, open 0, retire 0; 1 would fail\n`,
+  ]);
   assertStringIncludes(
     bad.stderr,
     `Can't listen on TCP [127.0.0.1]:${taken.port}: address in use (EADDRINUSE)`,
@@ -107,6 +112,8 @@ Deno.test("pesto and pesto serve exit with 1 and a sentence when they are called
     [["--check", "-s", "-t", "1", it.path], `Can't take "--show" with "--check": the tables stay as they are`],
     [["--check", it.path], `Can't take "--check": there is no change to check`],
     [[""], "Can't go on: the PATH of a control socket must be given"],
+    [["confirm"], 'Can\'t go on: the PATH of a control socket must be given\nTry "pesto confirm --help"\n'],
+    [["rollback", "--nope", it.path], `Can't take "--nope": there is no such option`],
     [["serve"], 'Can\'t serve: the PATH of a control socket must be given\nTry "pesto serve --help"\n'],
     [["serve", "--target", "nonsense", `${it.folder}/x`], `Can't read address "nonsense"`],
     [["serve", "--pif", "X", `${it.folder}/x`], `Can't take "--pif X": it must be NAME=ADDRESS`],
@@ -161,6 +168,10 @@ Deno.test("pesto serve --passt makes one more control socket, where passt's prot
 Deno.test("pesto --help and --version print and do nothing", async () => {
   assertEquals(await pesto("--help"), { status: 0, stdout: HELP, stderr: "" });
   assertEquals(await pesto("serve", "-h"), { status: 0, stdout: SERVE_HELP, stderr: "" });
+  for (const command of ["confirm", "rollback"]) {
+    assertEquals(await pesto(command, "--help"), { status: 0, stdout: SETTLE_HELP, stderr: "" });
+  }
+  assertEquals(await pesto("completions", "--help"), { status: 0, stdout: COMPLETIONS_HELP, stderr: "" });
   assertEquals(await pesto("--version"), { status: 0, stdout: `pesto ${PROGRAM_VERSION}\n`, stderr: "" });
 });
 
