@@ -603,6 +603,8 @@ export class StagedUpdate implements AsyncDisposable {
   }
 
   async #decide(signal: "commit" | "rollback"): Promise<UpdateResult> {
+    // Somebody else may have decided a moment before: what the server has said is what happened.
+    if (this.#state === "settled" && this.#end !== undefined) return await this.#end;
     this.#demand("applied", signal);
     try {
       await this.#connection.signal(signal);

@@ -24,7 +24,16 @@ Deno.test("Session.stage() touches nothing before apply(), which commit() keeps"
   assertEquals(await firstWords(it.free), "A");
   assertEquals((await update.commit()).revision, 2n);
   assert(await isRefused(it.port));
-  await assertRejects(() => update.rollback(), TypeError, "Can't rollback: the update is settled, and must be applied");
+  assertEquals((await update.rollback()).outcome, "done");
+});
+
+Deno.test("StagedUpdate takes its steps in order only", async () => {
+  await using it = await oneRule();
+  using session = await connect(it.path);
+  await using update = await session.stage({ HOST: [it.rule] });
+  await assertRejects(() => update.commit(), TypeError, "Can't commit: the update is accepted, and must be applied");
+  await update.apply();
+  await assertRejects(() => update.apply(), TypeError, "Can't apply: the update is applied, and must be accepted");
 });
 
 Deno.test("StagedUpdate.rollback() brings the old table back", async () => {
