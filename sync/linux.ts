@@ -23,7 +23,7 @@ import { TcpFlows } from "./linux/tcp_flows.ts";
 import { LinuxTcpListener } from "./linux/tcp_listener.ts";
 import { UdpFlows } from "./linux/udp_flows.ts";
 import { LinuxUdpListener } from "./linux/udp_listener.ts";
-import { Episode } from "./portable/episode.ts";
+import { Episode } from "./episode.ts";
 import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 export { readSystemFile } from "./linux/system_file.ts";

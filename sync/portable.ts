@@ -14,11 +14,12 @@ import type { Backend, BackendCounts, BackendOptions, Endpoint, Listener, Route 
 import { bindErrorOf } from "./bind_failure.ts";
 import { endpointText } from "./endpoint.ts";
 import { systemError } from "./errno.ts";
-import { Episode, Limit } from "./portable/episode.ts";
+import { Episode } from "./episode.ts";
 import { TcpFlows } from "./portable/tcp_flows.ts";
 import { TcpPorts } from "./portable/tcp_ports.ts";
 import { UdpFlows } from "./portable/udp_flows.ts";
 import { UdpPorts } from "./portable/udp_ports.ts";
+import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 /** What is taken for options that aren't given. Bounds leave room under a limit of 16,384 file descriptors. */
 const DEFAULTS = {
@@ -49,17 +50,11 @@ class PortableBackend implements Backend {
 
   constructor(options: BackendOptions) {
     const log = options.log ?? (() => {});
-    const maxConnections = positive("maxConnections", options);
-    const maxUdpFlows = positive("maxUdpFlows", options);
-    const tcpFull = `Can't relay more TCP connections: ${maxConnections} are open, the most allowed; new ones wait`;
-    const udpFull = `Can't serve more UDP peers: ${maxUdpFlows} are served, the most allowed; new ones are ignored`;
-    this.#tcpFlows = new TcpFlows(
-      new Limit(maxConnections, new Episode(log, tcpFull)),
-      positive("connectTimeout", options),
-    );
+    const bounds = relayBounds(options, DEFAULTS);
+    this.#tcpFlows = new TcpFlows(tcpLimit(bounds, log), bounds.connectTimeout);
     this.#udpFlows = new UdpFlows(
-      new Limit(maxUdpFlows, new Episode(log, udpFull)),
-      positive("udpIdle", options),
+      udpLimit(bounds, log),
+      bounds.udpIdle,
       new Episode(log, "Can't serve more UDP peers"),
     );
     this.#tcpPorts = new TcpPorts(this.#tcpFlows, log);
@@ -101,12 +96,6 @@ class PortableBackend implements Backend {
         return endpoint.protocol satisfies never;
     }
   }
-}
-
-function positive(name: keyof typeof DEFAULTS, options: BackendOptions): number {
-  const value = options[name] ?? DEFAULTS[name];
-  if (value > 0) return value;
-  throw new RangeError(`Can't take "${value}" as ${name}: it must be a positive number`);
 }
 
 function foundCapabilities(): number {

@@ -5,7 +5,7 @@
  */
 
 import type { BackendOptions } from "./backend.ts";
-import { Episode, Limit } from "./portable/episode.ts";
+import { Episode, Limit } from "./episode.ts";
 
 /** The options that are numbers. */
 export type RelayBounds = Required<

@@ -15,7 +15,7 @@
  */
 
 import { errorText, systemErrorOfNumber } from "../errno.ts";
-import type { Episode, Limit } from "../portable/episode.ts";
+import type { Episode, Limit } from "../episode.ts";
 import { CopyBuffer } from "./copy_buffer.ts";
 import type { DescriptorBudget } from "./descriptors.ts";
 import { C, ERRNO, type Libc } from "./libc.ts";

@@ -15,7 +15,7 @@
  */
 
 import { errorText, systemErrorOfNumber } from "../errno.ts";
-import type { Episode, Limit } from "../portable/episode.ts";
+import type { Episode, Limit } from "../episode.ts";
 import { BATCH, Datagrams } from "./datagrams.ts";
 import type { DescriptorBudget } from "./descriptors.ts";
 import { ERRNO, type Libc } from "./libc.ts";

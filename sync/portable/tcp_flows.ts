@@ -22,7 +22,7 @@
  * @module
  */
 
-import type { Limit } from "./episode.ts";
+import type { Limit } from "../episode.ts";
 
 /**
  * Bytes of a pump's first buffer, and of the largest one that it grows to when reads fill it. One stream over loopback,

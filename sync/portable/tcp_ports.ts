@@ -26,7 +26,7 @@ import type { Endpoint, Listener, Route } from "../backend.ts";
 import { bindErrorOf, bindFailure } from "../bind_failure.ts";
 import { endpointText } from "../endpoint.ts";
 import { systemError } from "../errno.ts";
-import { Episode } from "./episode.ts";
+import { Episode } from "../episode.ts";
 import type { TcpFlows } from "./tcp_flows.ts";
 import { type Dispatch, TcpSocket } from "./tcp_socket.ts";
 

@@ -17,7 +17,7 @@
 
 import type { Socket } from "node:dgram";
 import { errorText, systemErrorOf } from "../errno.ts";
-import type { Episode, Limit } from "./episode.ts";
+import type { Episode, Limit } from "../episode.ts";
 import { bindSocket, closeSocket, familyOf, Sender } from "./udp_socket.ts";
 
 /** How often in an idle time flows are looked at; they live at most this much longer: a quarter. */

@@ -22,6 +22,11 @@ import {
 /** Milliseconds to look at the processor's use: time for thousands of attempts if they came one after the other. */
 const LOOK = 300;
 
+// Deno 2.9 opens what it needs for signals some time after its start, and panics if it can't: have it done now.
+const ignored = () => {};
+Deno.addSignalListener("SIGUSR2", ignored);
+Deno.removeSignalListener("SIGUSR2", ignored);
+
 const messages: string[] = [];
 await using target = namedTarget("a");
 await using udpTarget = namedDatagrams("a");

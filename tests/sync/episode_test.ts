@@ -1,5 +1,5 @@
-import { Episode, Limit } from "../../../sync/portable/episode.ts";
-import { assertEquals } from "../../assert.ts";
+import { Episode, Limit } from "../../sync/episode.ts";
+import { assertEquals } from "../assert.ts";
 
 Deno.test("Episode.begin() says the message once until it has ended", () => {
   const messages: string[] = [];
