@@ -21,6 +21,7 @@
 
 import { Channel, interruptible } from "./codec/channel.ts";
 import { RECORD, RECORD_SIZE, VERSION } from "./codec/constants.ts";
+import { core } from "./codec/core.ts";
 import { Deadlines } from "./codec/deadlines.ts";
 import type { ClientDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError } from "./codec/errors.ts";
@@ -161,7 +162,10 @@ export class UpdateError extends PestoError {
  * ```
  */
 export async function connect(path: string, options: ConnectOptions = {}): Promise<Session> {
-  const connection = await connectTo(path);
+  const connecting = connectTo(path);
+  // Making the core takes as long as a small server needs for its greeting, and that is another process.
+  core();
+  const connection = await connecting;
   const decoder = new ServerDecoder();
   using cleanup = new DisposableStack();
   const channel = cleanup.use(new Channel<ServerEvent>(connection, decoder));

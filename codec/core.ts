@@ -117,7 +117,7 @@ function instantiate(): { exports: Exports; memory: WebAssembly.Memory } {
 
 function start(imports: WebAssembly.Imports): BoundInstance {
   try {
-    return instantiateSync(decodeBase64(CORE_BASE64), imports);
+    return instantiateSync(Uint8Array.fromBase64(CORE_BASE64), imports);
   } catch (cause) {
     throw new CoreError("Can't start the core: the WebAssembly module was not accepted", { cause });
   }
@@ -166,11 +166,4 @@ function stringAt(memory: unknown, pointer: number): string {
   const { buffer } = memory;
   const length = new DataView(buffer).getUint32(pointer - 4, true);
   return new TextDecoder("utf-16le").decode(new Uint8Array(buffer, pointer, length));
-}
-
-function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
-  const decoded = atob(text);
-  const bytes = new Uint8Array(decoded.length);
-  for (let index = 0; index < bytes.length; index++) bytes[index] = decoded.charCodeAt(index);
-  return bytes;
 }

@@ -6,7 +6,7 @@
 
 import { PestoError } from "../codec/errors.ts";
 import type { Backend } from "./backend.ts";
-import { linuxAvailable, linuxBackend, type LinuxBackendOptions } from "./linux.ts";
+import { linuxBackendIfAvailable, type LinuxBackendOptions } from "./linux.ts";
 import { portableBackend } from "./portable.ts";
 
 /** The backends there are. */
@@ -24,12 +24,12 @@ export function makeBackend(name: BackendName | undefined, options: LinuxBackend
     if (namespace !== undefined) throw unavailable(`enter network namespace "${namespace}"`, "the portable one can't");
     return portableBackend(options);
   }
-  const available = linuxAvailable();
-  if (available.kind === "available") return linuxBackend(options);
+  const linux = linuxBackendIfAvailable(options);
+  if (linux.kind === "made") return linux.backend;
   const namespace = options.listenNamespace ?? options.connectNamespace;
-  if (namespace !== undefined) throw unavailable(`enter network namespace "${namespace}"`, available.reason);
-  if (name === "linux") throw unavailable("serve", available.reason);
-  options.log?.(`Relaying over Deno's own sockets, which can do less: ${available.reason}`);
+  if (namespace !== undefined) throw unavailable(`enter network namespace "${namespace}"`, linux.reason);
+  if (name === "linux") throw unavailable("serve", linux.reason);
+  options.log?.(`Relaying over Deno's own sockets, which can do less: ${linux.reason}`);
   return portableBackend(options);
 }
 

@@ -55,6 +55,26 @@ export type LinuxAvailability =
 
 /** Finds out, without asking for any permission, whether {@linkcode linuxBackend} can be used here. */
 export function linuxAvailable(): LinuxAvailability {
+  const found = findLibc();
+  if (found.kind === "unavailable") return found;
+  found.libc[Symbol.dispose]();
+  return { kind: "available" };
+}
+
+/** {@linkcode linuxBackend}, if it can be used here. It throws what that throws. */
+export function linuxBackendIfAvailable(
+  options: LinuxBackendOptions,
+): { readonly kind: "made"; readonly backend: Backend } | Extract<LinuxAvailability, { kind: "unavailable" }> {
+  const found = findLibc();
+  if (found.kind === "unavailable") return found;
+  // Opening the library takes a good part of a server's start; whoever holds it now spares the backend that.
+  using _libc = found.libc;
+  return { kind: "made", backend: linuxBackend(options) };
+}
+
+function findLibc():
+  | { readonly kind: "found"; readonly libc: Libc }
+  | Extract<LinuxAvailability, { kind: "unavailable" }> {
   const { os, arch } = Deno.build;
   if (os !== "linux") return { kind: "unavailable", reason: `this system is ${os}` };
   if (!ARCHITECTURES.includes(arch)) return { kind: "unavailable", reason: `this processor is ${arch}` };
@@ -62,11 +82,10 @@ export function linuxAvailable(): LinuxAvailability {
     return { kind: "unavailable", reason: "using FFI is not permitted (--allow-ffi)" };
   }
   try {
-    openLibc()[Symbol.dispose]();
+    return { kind: "found", libc: openLibc() };
   } catch (error) {
     return { kind: "unavailable", reason: error instanceof Error ? error.message : `${error}` };
   }
-  return { kind: "available" };
 }
 
 /**

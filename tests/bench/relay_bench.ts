@@ -13,6 +13,7 @@
 
 import { assert } from "../assert.ts";
 import { freePort } from "../sync/harness.ts";
+import { figureLine, median, provenance, ratioLine } from "./figures.ts";
 import { connectionRate, requestRate, roundTripRate, tailLatency, throughput } from "./relay/loads.ts";
 import { haproxyConfiguration, installed, listening, nginxConfiguration, Programs } from "./relay/programs.ts";
 
@@ -144,8 +145,7 @@ async function startAll(): Promise<void> {
 }
 
 function report(): void {
-  const { hostname, cpus } = machine();
-  console.log(`${new Date().toISOString().slice(0, 10)}, ${hostname}, ${cpus}, Deno ${Deno.version.deno}`);
+  console.log(provenance());
   console.log(`Medians of ${ROUNDS} runs of ${SECONDS} s; in parentheses the lowest and the highest\n`);
   for (const { title, unit, figures, bars, lessIsBetter, needs } of measures) {
     if (figures.size === 0) {
@@ -153,35 +153,13 @@ function report(): void {
       continue;
     }
     console.log(`${title} (${unit})`);
-    for (const [relay, values] of figures) {
-      console.log(
-        `  ${relay.padEnd(9)}${text(median(values)).padStart(9)}  (${text(Math.min(...values))} to ${
-          text(Math.max(...values))
-        })`,
-      );
-    }
+    for (const [relay, values] of figures) console.log(figureLine(relay, values));
     for (const { relay, factor } of bars) {
       const [ours, theirs] = [figures.get("linux"), figures.get(relay)];
       if (ours === undefined || theirs === undefined) continue;
       const ratio = median(ours.map((figure, round) => figure / (theirs[round] ?? NaN)));
-      const met = lessIsBetter ? ratio <= factor : ratio >= factor;
-      const wanted = `${lessIsBetter ? "at most" : "at least"} ${factor}`;
-      console.log(`  ${ratio.toFixed(2)} × ${relay}; wanted ${wanted}: ${met ? "met" : "NOT MET"}`);
+      console.log(ratioLine(ratio, relay, lessIsBetter ? { atMost: factor } : { atLeast: factor }));
     }
     console.log();
   }
-}
-
-function machine(): { readonly hostname: string; readonly cpus: string } {
-  const info = Deno.readTextFileSync("/proc/cpuinfo");
-  const model = /^model name\s*:\s*(.*)$/m.exec(info)?.[1] ?? Deno.build.arch;
-  return { hostname: `Linux ${Deno.osRelease()}`, cpus: `${navigator.hardwareConcurrency} × ${model}` };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-function text(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
 }

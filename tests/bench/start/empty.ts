@@ -1,0 +1,7 @@
+/**
+ * A program that does nothing: what every program pays that is made in this way.
+ *
+ * @module
+ */
+
+export {};
