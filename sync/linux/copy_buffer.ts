@@ -42,9 +42,13 @@ export class CopyBuffer {
     return this.#libc.call.readv(descriptor, this.#whole, 1);
   }
 
-  /** Sends the first `length` bytes; how many were taken, -1 on failure. */
-  send(descriptor: number, length: number): number {
+  /**
+   * Sends the first `length` bytes; how many were taken, -1 on failure.
+   *
+   * @param flags `C.MSG_MORE` if something follows at once that the last bytes may wait for
+   */
+  send(descriptor: number, length: number, flags: number): number {
     this.#partLength[0] = length;
-    return this.#libc.call.sendmsg(descriptor, this.#message, C.MSG_NOSIGNAL);
+    return this.#libc.call.sendmsg(descriptor, this.#message, flags | C.MSG_NOSIGNAL);
   }
 }

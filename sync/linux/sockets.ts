@@ -48,6 +48,11 @@ export function tuneConnection(libc: Libc, descriptor: number): void {
   libc.call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_KEEPALIVE, ON, ON.byteLength);
 }
 
+/** Sends what a connection holds back because of `MSG_MORE`: setting this option does, also where it is set already. */
+export function pushHeld(libc: Libc, descriptor: number): void {
+  libc.call.setsockopt(descriptor, C.IPPROTO_TCP, C.TCP_NODELAY, ON, ON.byteLength);
+}
+
 /** Closes a connection with a reset instead of an end. */
 export function closeWithReset(libc: Libc, descriptor: number): void {
   libc.call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_LINGER, NO_LINGER, NO_LINGER.byteLength);

@@ -2,11 +2,12 @@
  * How the Linux backend relays beside haproxy, socat and the portable backend, in one run on one machine over loopback, so
  * that only the ratios count.
  *
- *     deno run -A tests/bench/relay_bench.ts [--short]
+ *     deno run -A tests/bench/relay_bench.ts [--short] [--only WORDS]
  *
  * Load comes from wrk and iperf3, the target is nginx; what isn't installed is left out. All relays have one thread.
  * Each figure is the median of ROUNDS, and each ratio the median of the ratios within the rounds: the relays of a round
- * follow one another closely, so that a slow minute of the machine hits all of them. `--short` runs one short round and only asserts that everything works.
+ * follow one another closely, so that a slow minute of the machine hits all of them. `--short` runs one short round and only asserts that everything works;
+ * `--only` measures only what has these words in its title, as "new connections".
  *
  * @module
  */
@@ -18,6 +19,7 @@ import { connectionRate, requestRate, roundTripRate, tailLatency, throughput } f
 import { haproxyConfiguration, installed, listening, nginxConfiguration, Programs } from "./relay/programs.ts";
 
 const short = Deno.args.includes("--short");
+const only = Deno.args.includes("--only") ? Deno.args[Deno.args.indexOf("--only") + 1] ?? "" : "";
 const ROUNDS = short ? 1 : 7;
 const SECONDS = short ? 1 : 2;
 
@@ -59,7 +61,7 @@ const measures: Measure[] = [
     bars: [{ relay: "haproxy", factor: 1 }, { relay: "portable", factor: 3 }],
   }),
   measureOf("99 % of requests at half load take at most", "ms", ["nginx", "wrk"], webPorts, {
-    measure: (port) => tailLatency(port, SECONDS, halfLoad(), programs.directory),
+    measure: async (port) => await tailLatency(port, SECONDS, await halfLoad(), programs.directory),
     bars: [{ relay: "haproxy", factor: 1.2 }],
     lessIsBetter: true,
   }),
@@ -73,9 +75,12 @@ const measures: Measure[] = [
   }),
 ];
 
+const chosen = measures.filter(({ title }) => title.includes(only));
+assert(chosen.length > 0, `nothing that is measured is called "${only}"`);
+
 await startAll();
 for (let round = 0; round < ROUNDS; round++) {
-  for (const { ports, figures, measure } of measures) {
+  for (const { ports, figures, measure } of chosen) {
     // Every other round the other way round: whoever comes first finds the processor cooler.
     const relays = Array.from(figures.keys());
     for (const relay of round % 2 === 0 ? relays : relays.toReversed()) {
@@ -86,7 +91,7 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 if (short) {
-  console.log(`Works: ${measures.filter(({ figures }) => figures.size > 0).map(({ title }) => title).join(", ")}`);
+  console.log(`Works: ${chosen.filter(({ figures }) => figures.size > 0).map(({ title }) => title).join(", ")}`);
 } else report();
 
 function measureOf(
@@ -104,10 +109,11 @@ function measureOf(
   return { title, unit, needs, ports, ...rest, figures: new Map(possible ? there.map((relay) => [relay, []]) : []) };
 }
 
-/** Half of what haproxy, or for want of it the Linux backend, has just shown to do. */
-function halfLoad(): number {
+/** Half of what haproxy, or for want of it the Linux backend, has just shown to do, or shows now if it wasn't asked to. */
+async function halfLoad(): Promise<number> {
   const [{ figures } = { figures: new Map<Relay, number[]>() }] = measures;
-  return (figures.get("haproxy")?.at(-1) ?? figures.get("linux")?.at(-1) ?? 0) / 2;
+  const relay = tools.has("haproxy") ? "haproxy" : "linux";
+  return (figures.get(relay)?.at(-1) ?? await requestRate(webPorts[relay], SECONDS)) / 2;
 }
 
 async function startAll(): Promise<void> {
@@ -147,7 +153,7 @@ async function startAll(): Promise<void> {
 function report(): void {
   console.log(provenance());
   console.log(`Medians of ${ROUNDS} runs of ${SECONDS} s; in parentheses the lowest and the highest\n`);
-  for (const { title, unit, figures, bars, lessIsBetter, needs } of measures) {
+  for (const { title, unit, figures, bars, lessIsBetter, needs } of chosen) {
     if (figures.size === 0) {
       console.log(`${title}: left out, because this needs ${needs.join(" and ")}\n`);
       continue;
