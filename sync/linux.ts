@@ -17,7 +17,7 @@ import { type Libc, openLibc } from "./linux/libc.ts";
 import { Namespace } from "./linux/namespaces.ts";
 import { Pipes } from "./linux/pipes.ts";
 import { Reactor } from "./linux/reactor.ts";
-import { targetOf } from "./linux/socket_address.ts";
+import { checkRoute } from "./linux/socket_address.ts";
 import { bindEndpoint, listenOn } from "./linux/sockets.ts";
 import { TcpFlows } from "./linux/tcp_flows.ts";
 import { LinuxTcpListener } from "./linux/tcp_listener.ts";
@@ -109,6 +109,10 @@ class LinuxBackend implements Backend {
   readonly #udpFlows: UdpFlows;
   readonly #listeners = new Set<Listener>();
   readonly #opened: AsyncDisposableStack;
+  readonly #closed = (listener: Listener) => {
+    this.#listeners.delete(listener);
+    this.#budget.use(-1);
+  };
   #disposed = false;
 
   constructor(options: LinuxBackendOptions) {
@@ -158,10 +162,7 @@ class LinuxBackend implements Backend {
   // deno-lint-ignore require-await -- what is thrown must become a rejection
   async open(endpoint: Endpoint, route: Route): Promise<Listener> {
     this.#check(endpoint);
-    const listener: Listener = this.#listen(endpoint, route, () => {
-      this.#listeners.delete(listener);
-      this.#budget.use(-1);
-    });
+    const listener = this.#listen(endpoint, route);
     this.#listeners.add(listener);
     this.#budget.use(1);
     return listener;
@@ -180,16 +181,16 @@ class LinuxBackend implements Backend {
   }
 
   /** Looks at the route before it touches anything. */
-  #listen(endpoint: Endpoint, route: Route, closed: () => void): Listener {
-    targetOf(endpoint, route);
+  #listen(endpoint: Endpoint, route: Route): Listener {
+    checkRoute(route);
     switch (endpoint.protocol) {
       case "tcp": {
         const descriptor = listenOn(this.#libc, endpoint, this.#listenNamespace);
-        return new LinuxTcpListener(this.#tcpFlows, endpoint, route, descriptor, closed);
+        return new LinuxTcpListener(this.#tcpFlows, endpoint, route, descriptor, this.#closed);
       }
       case "udp": {
         const descriptor = bindEndpoint(this.#libc, endpoint, this.#listenNamespace);
-        return new LinuxUdpListener(this.#udpFlows, endpoint, route, descriptor, closed);
+        return new LinuxUdpListener(this.#udpFlows, endpoint, route, descriptor, this.#closed);
       }
       default:
         return endpoint.protocol satisfies never;

@@ -13,6 +13,9 @@ const IN6 = LAYOUT.sockaddr_in6;
 /** Where an IPv4 address begins in its IPv4-mapped form of 16 bytes. */
 const MAPPED = 12;
 
+/** Addresses that are remembered: a table of thousands of ports has few, and reading one is a way into the core and back. */
+const MAX_REMEMBERED = 64;
+
 /** Bytes of the larger of the two kinds. */
 export const SOCKET_ADDRESS_SIZE = IN6.size;
 
@@ -29,7 +32,7 @@ export interface SocketAddress {
  * @throws {SyntaxError} if it isn't a numeric address
  */
 export function socketAddress(address: string, port: number): SocketAddress {
-  const parsed = parseAddress(address === "*" ? "::" : address);
+  const parsed = parsedAddress(address === "*" ? "::" : address);
   const family = isIPv4(parsed) ? C.AF_INET : C.AF_INET6;
   const bytes = new Uint8Array(family === C.AF_INET ? IN.size : IN6.size);
   const view = new DataView(bytes.buffer);
@@ -40,6 +43,12 @@ export function socketAddress(address: string, port: number): SocketAddress {
   return { family, bytes };
 }
 
+/** A copy of the socket address that the kernel wrote there. */
+export function socketAddressIn(memory: Uint8Array<ArrayBuffer>, at: number): Uint8Array<ArrayBuffer> {
+  // The family's low byte says it all.
+  return memory.slice(at, at + (memory[at + IN.sin_family] === C.AF_INET ? IN.size : IN6.size));
+}
+
 /**
  * Where flows of an endpoint go.
  *
@@ -47,4 +56,24 @@ export function socketAddress(address: string, port: number): SocketAddress {
  */
 export function targetOf({ port }: Endpoint, { address, shift }: Route): SocketAddress {
   return socketAddress(address, port + shift);
+}
+
+/**
+ * Whether {@linkcode targetOf} would work, without making anything.
+ *
+ * @throws {SyntaxError} if the route's address isn't a numeric one
+ */
+export function checkRoute({ address }: Route): void {
+  parsedAddress(address);
+}
+
+const remembered = new Map<string, Uint8Array>();
+
+function parsedAddress(address: string): Uint8Array {
+  const known = remembered.get(address);
+  if (known !== undefined) return known;
+  const parsed = parseAddress(address);
+  if (remembered.size === MAX_REMEMBERED) remembered.clear();
+  remembered.set(address, parsed);
+  return parsed;
 }

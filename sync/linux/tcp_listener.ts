@@ -9,11 +9,9 @@
  */
 
 import type { Endpoint, Listener, Route } from "../backend.ts";
-import { nextSocketId } from "../socket_id.ts";
-import { C, ERRNO, type Libc } from "./libc.ts";
-import type { Reactor, Source } from "./reactor.ts";
-import { type SocketAddress, targetOf } from "./socket_address.ts";
-import { closeWithReset, refused } from "./sockets.ts";
+import { C, ERRNO } from "./libc.ts";
+import { LinuxListener } from "./listener.ts";
+import { closeWithReset } from "./sockets.ts";
 import type { TcpFlows } from "./tcp_flows.ts";
 
 /** Connections accepted before others have their turn. */
@@ -23,91 +21,58 @@ const ACCEPT_FLAGS = C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
 const PASSING: ReadonlySet<number> = new Set([ERRNO.EPERM, ERRNO.EINTR, ERRNO.EPROTO, ERRNO.ECONNABORTED]);
 
 /** A listening TCP socket. */
-export class LinuxTcpListener implements Listener, Source {
-  generation = 0;
-  readonly endpoint: Endpoint;
-  readonly socketId: number = nextSocketId();
-  parked = false;
-  readonly #libc: Libc;
-  readonly #reactor: Reactor;
+export class LinuxTcpListener extends LinuxListener {
   readonly #flows: TcpFlows;
-  readonly #descriptor: number;
-  readonly #closed: () => void;
-  #route: Route;
-  #target: SocketAddress;
-  #open = true;
 
-  /**
-   * Takes over the descriptor of a socket that listens on `endpoint`; `closed` is called once.
-   *
-   * @throws {BindError} if the system doesn't let it be watched; the descriptor is closed then
-   */
+  /** As {@linkcode LinuxListener}; the socket listens. */
   constructor(
     flows: TcpFlows,
     endpoint: Endpoint,
     route: Route,
     descriptor: number,
-    closed: () => void,
+    closed: (listener: Listener) => void,
   ) {
-    this.#libc = flows.libc;
-    this.#reactor = flows.reactor;
+    super(flows, endpoint, route, descriptor, closed);
     this.#flows = flows;
-    this.endpoint = endpoint;
-    this.#route = route;
-    this.#target = targetOf(endpoint, route);
-    this.#descriptor = descriptor;
-    this.#closed = closed;
-    if (!flows.reactor.add(descriptor, this)) throw refused(flows.libc, endpoint, descriptor);
-  }
-
-  get route(): Route {
-    return this.#route;
-  }
-
-  set route(route: Route) {
-    this.#target = targetOf(this.endpoint, route);
-    this.#route = route;
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#reactor.remove(this.#descriptor);
-    this.#flows.forget(this);
-    this.#libc.call.close(this.#descriptor);
-    this.#closed();
   }
 
   ready(): void {
-    for (let count = 0; this.#open; count++) {
+    for (let count = 0; this.isOpen; count++) {
       if (count === ACCEPTS_PER_TURN) {
-        this.#reactor.again(this);
+        this.#flows.reactor.again(this);
         return;
       }
       if (!(this.parked ? this.#refuse() : this.#accept())) return;
     }
   }
 
+  protected abandon(): void {
+    this.#flows.forget(this);
+  }
+
   /** Whether to go on. */
   #refuse(): boolean {
-    const client = this.#libc.call.accept4(this.#descriptor, null, null, ACCEPT_FLAGS);
-    if (client < 0) return this.#failed(this.#libc.errno);
-    closeWithReset(this.#libc, client);
+    const { libc } = this.#flows;
+    const client = libc.call.accept4(this.descriptor, null, null, ACCEPT_FLAGS);
+    if (client < 0) return this.#failed(libc.errno);
+    closeWithReset(libc, client);
     return true;
   }
 
   /** Whether to go on. */
   #accept(): boolean {
-    const { family } = this.#target;
+    const { target } = this;
+    const { family } = target;
+    const { libc } = this.#flows;
     const socket = this.#flows.socketFor(this, family);
     if (socket === undefined) return false;
-    const client = this.#libc.call.accept4(this.#descriptor, null, null, ACCEPT_FLAGS);
+    const client = libc.call.accept4(this.descriptor, null, null, ACCEPT_FLAGS);
     if (client < 0) {
-      const { errno } = this.#libc;
+      const { errno } = libc;
       this.#flows.giveBack(socket, family);
       return this.#failed(errno);
     }
-    this.#flows.start(client, socket, this.#target);
+    this.#flows.start(client, socket, target);
     return true;
   }
 

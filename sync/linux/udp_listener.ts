@@ -9,76 +9,44 @@
  */
 
 import type { Endpoint, Listener, Route } from "../backend.ts";
-import { nextSocketId } from "../socket_id.ts";
 import { BATCH, CONTROL_STRIDE, NAME_STRIDE } from "./datagrams.ts";
-import { ERRNO } from "./libc.ts";
+import { C, ERRNO } from "./libc.ts";
+import { LinuxListener } from "./listener.ts";
 import { answerControl, NO_CONTROL } from "./packet_info.ts";
-import type { Source } from "./reactor.ts";
-import { type SocketAddress, socketAddress, targetOf } from "./socket_address.ts";
-import { refused, tellDestinations, widen } from "./sockets.ts";
+import { socketAddressIn } from "./socket_address.ts";
+import { tellDestinations, widen } from "./sockets.ts";
 import type { UdpFlow, UdpFlows } from "./udp_flows.ts";
 import { UdpPeers } from "./udp_peers.ts";
 
-const WILDCARDS: readonly string[] = ["*", "::", "0.0.0.0"];
+/** Address families of the endpoints at which datagrams to several addresses of this machine arrive. */
+const WILDCARDS: ReadonlyMap<string, number> = new Map([["*", C.AF_INET6], ["::", C.AF_INET6], ["0.0.0.0", C.AF_INET]]);
 
 /** A bound UDP socket. */
-export class LinuxUdpListener implements Listener, Source {
-  generation = 0;
-  readonly endpoint: Endpoint;
-  readonly socketId: number = nextSocketId();
-  parked = false;
+export class LinuxUdpListener extends LinuxListener {
   readonly #flows: UdpFlows;
-  readonly #descriptor: number;
-  readonly #closed: () => void;
-  readonly #peers: UdpPeers<UdpFlow>;
-  readonly #nameSize: number;
   readonly #tellsDestination: boolean;
-  #route: Route;
-  #target: SocketAddress;
-  #open = true;
+  /** Made for the first datagram. */
+  #peers: UdpPeers<UdpFlow> | undefined;
 
-  /**
-   * Takes over the descriptor of a socket that is bound to `endpoint`; `closed` is called once.
-   *
-   * @throws {BindError} if the system doesn't let it be watched; the descriptor is closed then
-   */
-  constructor(flows: UdpFlows, endpoint: Endpoint, route: Route, descriptor: number, closed: () => void) {
+  /** As {@linkcode LinuxListener}. */
+  constructor(
+    flows: UdpFlows,
+    endpoint: Endpoint,
+    route: Route,
+    descriptor: number,
+    closed: (listener: Listener) => void,
+  ) {
+    super(flows, endpoint, route, descriptor, closed);
     this.#flows = flows;
-    this.endpoint = endpoint;
-    this.#route = route;
-    this.#target = targetOf(endpoint, route);
-    this.#descriptor = descriptor;
-    this.#closed = closed;
-    const { family, bytes } = socketAddress(endpoint.address, endpoint.port);
-    this.#nameSize = bytes.length;
-    this.#tellsDestination = WILDCARDS.includes(endpoint.address) && tellDestinations(flows.libc, descriptor, family);
-    this.#peers = new UdpPeers(flows.datagrams, this.#tellsDestination);
+    const family = WILDCARDS.get(endpoint.address);
+    this.#tellsDestination = family !== undefined && tellDestinations(flows.libc, descriptor, family);
     widen(flows.libc, descriptor);
-    if (!flows.reactor.add(descriptor, this)) throw refused(flows.libc, endpoint, descriptor);
-  }
-
-  get route(): Route {
-    return this.#route;
-  }
-
-  set route(route: Route) {
-    this.#target = targetOf(this.endpoint, route);
-    this.#route = route;
-  }
-
-  close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    for (const flow of this.#peers.all()) flow.end();
-    this.#flows.reactor.remove(this.#descriptor);
-    this.#flows.libc.call.close(this.#descriptor);
-    this.#closed();
   }
 
   ready(): void {
     const { reactor, datagrams, libc } = this.#flows;
-    if (!this.#open) return;
-    const count = datagrams.receiveFromPeers(this.#descriptor);
+    if (!this.isOpen) return;
+    const count = datagrams.receiveFromPeers(this.descriptor);
     if (count > 0) {
       this.#pass(count);
       datagrams.clear(count);
@@ -86,23 +54,29 @@ export class LinuxUdpListener implements Listener, Source {
     if (count === BATCH || (count < 0 && libc.errno !== ERRNO.EAGAIN)) reactor.again(this);
   }
 
+  protected abandon(): void {
+    if (this.#peers === undefined) return;
+    for (const flow of this.#peers.all()) flow.end();
+  }
+
   #pass(count: number): void {
+    const peers = this.#peers ??= new UdpPeers(this.#flows.datagrams, this.#tellsDestination);
     for (let first = 0; first < count;) {
-      const flow = this.#flowOf(first);
+      const flow = peers.find(first) ?? this.#begin(peers, first);
       let end = first + 1;
-      while (end < count && flow !== undefined && this.#peers.find(end) === flow) end++;
+      while (end < count && flow !== undefined && peers.find(end) === flow) end++;
       flow?.send(first, end - first);
       first = end;
     }
   }
 
-  #flowOf(at: number): UdpFlow | undefined {
-    const known = this.#peers.find(at);
-    if (known !== undefined || this.parked) return known;
+  /** Begins a flow for the peer of the datagram at `at` of the batch. */
+  #begin(peers: UdpPeers<UdpFlow>, at: number): UdpFlow | undefined {
+    if (this.parked) return undefined;
     const { names, controls } = this.#flows.datagrams;
-    const name = names.slice(at * NAME_STRIDE, at * NAME_STRIDE + this.#nameSize);
+    const name = socketAddressIn(names, at * NAME_STRIDE);
     const control = this.#tellsDestination ? answerControl(controls.subarray(at * CONTROL_STRIDE)) : NO_CONTROL;
-    const way = { descriptor: this.#descriptor, name, control };
-    return this.#flows.begin(this.#target, way, this.#peers.seat(at));
+    const way = { descriptor: this.descriptor, name, control };
+    return this.#flows.begin(this.target, way, peers.seat(at));
   }
 }
