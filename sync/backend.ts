@@ -34,7 +34,8 @@ export interface Route {
  *     open() → serving ⇄ parked → closed
  *
  * Established flows are not the listener's: they go on, to the target that they began with, when it is re-routed or
- * parked, and TCP ones also when it is closed. UDP flows may end with it, since their replies leave through its socket.
+ * parked, and TCP ones also when it is closed. UDP flows end then: what comes back can reach the peer only from the port
+ * that it wrote to, and nobody can hold that port and give it up to others at once.
  */
 export interface Listener {
   readonly endpoint: Endpoint;
@@ -82,7 +83,7 @@ export interface Backend extends AsyncDisposable {
 export interface BackendOptions {
   /** The most TCP connections relayed at once; further ones wait in the kernel's backlog. */
   readonly maxConnections?: number;
-  /** The most UDP peers served at once; datagrams of further ones are dropped. */
+  /** The most UDP peers served at once; datagrams of further ones are dropped, until one of those served has been idle. */
   readonly maxUdpFlows?: number;
   /** Milliseconds after which a UDP flow without a datagram in either direction ends. */
   readonly udpIdle?: number;

@@ -14,6 +14,7 @@ import { endpointText } from "./endpoint.ts";
 import { foundCapabilities } from "./linux/capabilities.ts";
 import { DescriptorBudget } from "./linux/descriptors.ts";
 import { type Libc, openLibc } from "./linux/libc.ts";
+import { portsForUdpPeers } from "./linux/local_ports.ts";
 import { Namespace } from "./linux/namespaces.ts";
 import { Pipes } from "./linux/pipes.ts";
 import { Reactor } from "./linux/reactor.ts";
@@ -28,7 +29,10 @@ import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 export { readSystemFile } from "./linux/system_file.ts";
 
-/** What is taken for bounds that aren't given. The number of flows is bounded by the limit of file descriptors, too. */
+/**
+ * What is taken for bounds that aren't given. The number of flows is bounded by the limit of file descriptors, too, and that
+ * of UDP peers by the ephemeral ports, as `linux/local_ports.ts` says.
+ */
 const DEFAULTS = {
   maxConnections: 65536,
   maxUdpFlows: 65536,
@@ -130,6 +134,7 @@ class LinuxBackend implements Backend {
     const reactor = new Reactor(libc);
     const parts = { libc, reactor, budget, namespace };
     const { connectTimeout, udpIdle: idle } = bounds;
+    const maxUdpFlows = options.maxUdpFlows ?? Math.min(DEFAULTS.maxUdpFlows, portsForUdpPeers(namespace));
     const failing = (what: string) => new Episode(log, what);
     this.#tcpFlows = new TcpFlows({
       ...parts,
@@ -140,7 +145,7 @@ class LinuxBackend implements Backend {
     });
     this.#udpFlows = new UdpFlows({
       ...parts,
-      limit: udpLimit(bounds, log),
+      limit: udpLimit({ ...bounds, maxUdpFlows }, log),
       failing: failing("Can't serve more UDP peers"),
       idle,
     });

@@ -8,6 +8,9 @@
  *     first datagram ─▶ flowing ── no datagram either way for the idle time ─▶ ended
  *                          └─ listener closed ─▶ ended
  *
+ * At the limit a new peer is ignored, and nobody gives way to it: those who flood us with new addresses must not be able to
+ * end the flows of others. What bounds their number is said in `local_ports.ts`.
+ *
  * Invariants: a flow is in its listener's map and in the set of all flows, or in neither. One timer for all flows looks
  * for idle ones, and runs only while there are flows. An ICMP error about a target that isn't there (yet) ends nothing.
  *
@@ -87,7 +90,9 @@ export class UdpFlows {
       return undefined;
     }
     if (libc.call.connect(descriptor, target.bytes, target.bytes.length) < 0) {
-      failing.begin(errorText(systemErrorOfNumber(libc.errno)));
+      const error = systemErrorOfNumber(libc.errno);
+      // So a socket is told that there is no port for it.
+      failing.begin(errorText(error.errno === ERRNO.EAGAIN ? { ...error, text: "no local port is free" } : error));
       libc.call.close(descriptor);
       return undefined;
     }

@@ -175,6 +175,25 @@ export function udpConformance({ make, test }: Subject): void {
     }
   });
 
+  test("Listener.close() ends the UDP flows, and those of the next listener go where that one says", async () => {
+    await using oldTarget = new Datagrams();
+    await using newTarget = namedDatagrams("new");
+    await using peer = new Datagrams();
+    await using backend = make();
+    const port = await freePort("udp");
+    const endpoint = endpointAt("udp", LOOPBACK, port);
+    const first = await backend.open(endpoint, routeTo(port, oldTarget.port));
+    peer.send("1", port);
+    const { port: flow } = await oldTarget.receive();
+    first.close();
+    assertEquals(backend.counts.udpFlows, 0);
+    await backend.open(endpoint, routeTo(port, newTarget.port));
+    oldTarget.send("too late", flow);
+    peer.send("2", port);
+    assertEquals(await peer.receiveText(), "new:2");
+    assertEquals(backend.counts.udpFlows, 1);
+  });
+
   test("open() answers a UDP peer from the address that it wrote to, on a wildcard", async () => {
     await using target = namedDatagrams("a");
     await using backend = make();

@@ -80,6 +80,45 @@ test("linuxBackend() takes connections only through an endpoint's interface", as
   assertEquals(outwards.counts.listeners, 1);
 });
 
+test("linuxBackend() leaves ephemeral ports of the targets' namespace to others", async (namespace) => {
+  await namespace.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40031");
+  await using inside = linuxBackend({ listenNamespace: namespace.path });
+  await using target = namedDatagrams("a");
+  const messages: string[] = [];
+  await using backend = linuxBackend({ connectNamespace: namespace.path, log: (message) => messages.push(message) });
+  const [port, insidePort] = [await freePort("udp"), await freePort("udp")];
+  await inside.open(endpointAt("udp", LOOPBACK, insidePort), routeTo(insidePort, target.port));
+  await backend.open(endpointAt("udp", LOOPBACK, port), routeTo(port, insidePort));
+  await using peers = new AsyncDisposableStack();
+  for (let count = 0; count < 28; count++) {
+    const peer = peers.use(new Datagrams());
+    peer.send(`${count}`, port);
+    assertEquals(await peer.receiveText(), `a:${count}`);
+  }
+  const ignored = peers.use(new Datagrams());
+  ignored.send("ignored", port);
+  await until("the message", () => messages.length > 0);
+  assertEquals(messages, ["Can't serve more UDP peers: 28 are served, the most allowed; new ones are ignored"]);
+  assertEquals(backend.counts.udpFlows, 28);
+});
+
+test("linuxBackend() says that no ephemeral port is free", async (namespace) => {
+  await namespace.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40001");
+  const messages: string[] = [];
+  await using backend = linuxBackend({
+    connectNamespace: namespace.path,
+    maxUdpFlows: 100,
+    log: (message) => messages.push(message),
+  });
+  const port = await freePort("udp");
+  await backend.open(endpointAt("udp", LOOPBACK, port), routeTo(port, 9));
+  await using peers = new AsyncDisposableStack();
+  for (let count = 0; count < 3; count++) peers.use(new Datagrams()).send("hello", port);
+  await until("the message", () => messages.length > 0);
+  assertEquals(messages, ["Can't serve more UDP peers: no local port is free (EAGAIN)"]);
+  assertEquals(backend.counts.udpFlows, 2);
+});
+
 const existing = linuxAvailable().kind === "available";
 
 Deno.test({

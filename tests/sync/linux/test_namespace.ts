@@ -42,6 +42,11 @@ export class TestNamespace implements AsyncDisposable {
     await ip("-n", this.#name, ...args);
   }
 
+  /** Runs a program inside. */
+  async run(...command: string[]): Promise<void> {
+    await ip("netns", "exec", this.#name, ...command);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await ip("netns", "delete", this.#name);
   }
