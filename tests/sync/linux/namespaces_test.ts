@@ -80,6 +80,22 @@ test("linuxBackend() takes connections only through an endpoint's interface", as
   assertEquals(outwards.counts.listeners, 1);
 });
 
+test("linuxBackend() answers UDP peers of both families from the address that they wrote to, on each wildcard", async (namespace) => {
+  const four = ["10.9.0.1", "10.9.0.2", "10.9.0.3"];
+  const six = ["fd09::1", "fd09::2", "fd09::3"];
+  for (const address of four) await namespace.ip("address", "add", `${address}/32`, "dev", "lo");
+  for (const address of six) await namespace.ip("address", "add", `${address}/128`, "dev", "lo", "nodad");
+  const script = new URL("reply_source.ts", import.meta.url).pathname;
+  const output = await namespace.run(Deno.execPath(), "run", "-A", "--no-check", script, ...four, ...six);
+  const expected = [["0.0.0.0", four], ["::", six], ["*", four], ["*", six]] as const;
+  assertEquals(
+    JSON.parse(output),
+    expected.flatMap(([wildcard, [, second, third]]) =>
+      [second, third, second, third].map((address) => `${wildcard} ${address} true`)
+    ),
+  );
+});
+
 test("linuxBackend() leaves ephemeral ports of the targets' namespace to others", async (namespace) => {
   await namespace.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40031");
   await using inside = linuxBackend({ listenNamespace: namespace.path });

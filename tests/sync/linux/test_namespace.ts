@@ -42,9 +42,9 @@ export class TestNamespace implements AsyncDisposable {
     await ip("-n", this.#name, ...args);
   }
 
-  /** Runs a program inside. */
-  async run(...command: string[]): Promise<void> {
-    await ip("netns", "exec", this.#name, ...command);
+  /** Runs a program inside; what it prints. */
+  async run(...command: string[]): Promise<string> {
+    return await ip("netns", "exec", this.#name, ...command);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,7 +52,9 @@ export class TestNamespace implements AsyncDisposable {
   }
 }
 
-async function ip(...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command("ip", { args }).output();
-  if (!success) throw new IpError(`ip ${args.join(" ")} failed: ${new TextDecoder().decode(stderr).trim()}`);
+async function ip(...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("ip", { args }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new IpError(`ip ${args.join(" ")} failed: ${decoder.decode(stderr).trim()}`);
+  return decoder.decode(stdout);
 }
