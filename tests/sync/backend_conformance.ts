@@ -7,6 +7,7 @@
 
 import { CAPABILITY } from "../../codec/constants.ts";
 import type { Backend, BackendOptions } from "../../sync/backend.ts";
+import { badDaysConformance } from "./conformance_bad_days.ts";
 import { bindConformance } from "./conformance_bind.ts";
 import { familyConformance } from "./conformance_families.ts";
 import { loadConformance } from "./conformance_load.ts";
@@ -15,6 +16,7 @@ import { udpConformance } from "./conformance_udp.ts";
 
 /** A backend under test. */
 export interface Subject {
+  readonly name: Backend["name"];
   /** Makes one; the test disposes of it. */
   make(options?: BackendOptions): Backend;
   /** Bits of {@linkcode CAPABILITY}. */
@@ -34,6 +36,7 @@ export async function backendConformance(make: (options?: BackendOptions) => Bac
   await using sample = make();
   const { name: backend, capabilities } = sample;
   const subject: Subject = {
+    name: backend,
     make,
     capabilities,
     test(name, fn, { needs = [], possible = true } = {}) {
@@ -47,4 +50,5 @@ export async function backendConformance(make: (options?: BackendOptions) => Bac
   bindConformance(subject);
   familyConformance(subject);
   loadConformance(subject);
+  badDaysConformance(subject);
 }

@@ -21,6 +21,7 @@ import {
   within,
   writeAll,
 } from "./harness.ts";
+import { outputOf } from "./script.ts";
 
 const LOOPBACK = "127.0.0.1";
 const available = linuxAvailable();
@@ -187,7 +188,9 @@ test("linuxBackend() passes on what came before a reset, and then the reset", as
 });
 
 test("linuxBackend() outlasts a lack of file descriptors, says so once and doesn't spin", async () => {
-  const { messages, busyPart, answers } = JSON.parse(await outputOf("few_files.ts", "ulimit -n 100 &&", "linux"));
+  const { messages, busyPart, answers } = JSON.parse(
+    await outputOf("few_files.ts", { before: "ulimit -n 100" }, "linux"),
+  );
   assertEquals(answers, ["a:waited", "a:hello"]);
   assertEquals(messages, [
     "Can't relay more TCP connections: too many open files (EMFILE)",
@@ -197,7 +200,9 @@ test("linuxBackend() outlasts a lack of file descriptors, says so once and doesn
 });
 
 test("linuxBackend() leaves file descriptors to the rest of the program, and lets connections wait for theirs", async () => {
-  const { messages, relayed, answer } = JSON.parse(await outputOf("linux/small_budget.ts", "ulimit -n 120 &&"));
+  const { messages, relayed, answer } = JSON.parse(
+    await outputOf("linux/small_budget.ts", { before: "ulimit -n 120" }),
+  );
   assertEquals(messages, ["Can't relay more TCP connections: 60 file descriptors are in use, the most allowed"]);
   // One is the listener's.
   assertEquals(relayed, 29);
@@ -232,17 +237,6 @@ Deno.test({
     });
   },
 });
-
-/** What a script prints that is run after `before` in a shell. */
-async function outputOf(script: string, before: string, ...args: string[]): Promise<string> {
-  const path = new URL(script, import.meta.url).pathname;
-  const { stdout, success } = await new Deno.Command("sh", {
-    args: ["-c", `${before} exec "$0" run -A --no-check "$@"`, Deno.execPath(), path, ...args],
-    stderr: "inherit",
-  }).output();
-  assertEquals(success, true);
-  return new TextDecoder().decode(stdout);
-}
 
 /** How often the threads of a process have gone to sleep. */
 function switches(pid: number): number {

@@ -15,6 +15,7 @@ import {
   until,
   writeAll,
 } from "./harness.ts";
+import { outputOf } from "./script.ts";
 
 await backendConformance(portableBackend);
 
@@ -101,14 +102,8 @@ Deno.test({
   name: "portableBackend() outlasts a lack of file descriptors, says so once and doesn't spin, on Linux",
   ignore: Deno.build.os !== "linux",
   async fn() {
-    const script = new URL("few_files.ts", import.meta.url).pathname;
-    const command = new Deno.Command("sh", {
-      args: ["-c", 'ulimit -n 100 && exec "$0" run -A --no-check "$1"', Deno.execPath(), script],
-      stderr: "inherit",
-    });
-    const { stdout, success } = await command.output();
-    assertEquals(success, true);
-    const { messages, busyPart, answers } = JSON.parse(new TextDecoder().decode(stdout));
+    const output = await outputOf("few_files.ts", { before: "ulimit -n 100" }, "portable");
+    const { messages, busyPart, answers } = JSON.parse(output);
     assertEquals(answers, ["a:waited", "a:hello"]);
     assertEquals(messages, [
       "Can't accept connections on TCP [127.0.0.1]:PORT: too many open files (EMFILE)",

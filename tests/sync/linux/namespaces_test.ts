@@ -1,17 +1,23 @@
+import { cpuUsage } from "node:process";
 import { PestoError } from "../../../codec/errors.ts";
+import type { Protocol } from "../../../codec/types.ts";
 import { linuxAvailable, linuxBackend } from "../../../sync/linux.ts";
-import { assertEquals, assertThrows } from "../../assert.ts";
+import { assertEquals, assertLess, assertThrows } from "../../assert.ts";
 import {
   Datagrams,
+  encode,
   endingAt,
   endpointAt,
   freePort,
   namedDatagrams,
   namedTarget,
   openFiles,
+  readSome,
   routeTo,
+  settled,
   talk,
   until,
+  writeAll,
 } from "../harness.ts";
 import { noNamespaces, TestNamespace } from "./test_namespace.ts";
 
@@ -78,6 +84,53 @@ test("linuxBackend() takes connections only through an endpoint's interface", as
   assertEquals(await talk(LOOPBACK, port), "lo:hello");
   onSilent.close();
   assertEquals(outwards.counts.listeners, 1);
+});
+
+test("linuxBackend() outlasts a device that vanishes under its listeners and flows, and doesn't spin", async (namespace) => {
+  await using peers = await TestNamespace.make();
+  await namespace.ip("link", "add", "gone", "type", "veth", "peer", "name", "far", "netns", peers.name);
+  await namespace.ip("address", "add", "10.9.0.1/24", "dev", "gone");
+  await peers.ip("address", "add", "10.9.0.2/24", "dev", "far");
+  await namespace.ip("link", "set", "gone", "up");
+  await peers.ip("link", "set", "far", "up");
+  await using target = namedTarget("a");
+  await using udpTarget = namedDatagrams("a");
+  const before = openFiles();
+  {
+    await using outwards = linuxBackend({ listenNamespace: namespace.path });
+    await using inwards = linuxBackend({ connectNamespace: peers.path });
+    const through = (protocol: Protocol, port: number) => ({
+      ...endpointAt(protocol, "0.0.0.0", port),
+      interface: "gone",
+    });
+    const [tcp, udp] = [await freePort("tcp"), await freePort("udp")];
+    const listeners = [
+      await outwards.open(through("tcp", tcp), routeTo(tcp, target.port)),
+      await outwards.open(through("udp", udp), routeTo(udp, udpTarget.port)),
+    ];
+    await inwards.open(endpointAt("tcp", LOOPBACK, tcp), routeTo(tcp, tcp, "10.9.0.1"));
+    await inwards.open(endpointAt("udp", LOOPBACK, udp), routeTo(udp, udp, "10.9.0.1"));
+    using client = await Deno.connect({ hostname: LOOPBACK, port: tcp });
+    await writeAll(client, encode("hello"));
+    assertEquals(await readSome(client), "a:hello");
+    await using peer = new Datagrams();
+    peer.send("hello", udp);
+    assertEquals(await peer.receiveText(), "a:hello");
+
+    await namespace.ip("link", "delete", "gone");
+    await writeAll(client, encode("lost"));
+    for (let count = 0; count < 3; count++) peer.send("lost", udp);
+    const [start, used] = [performance.now(), cpuUsage()];
+    await settled(() => outwards.counts.tcpFlows);
+    const { user, system } = cpuUsage(used);
+    assertLess((user + system) / 1000 / (performance.now() - start), 0.5);
+
+    for (const listener of listeners) listener.close();
+    assertEquals(outwards.counts.listeners, 0);
+    // Nothing but TCP's own time-outs ends these, or the backend's end.
+    assertEquals([inwards.counts.tcpFlows, outwards.counts.tcpFlows], [1, 1]);
+  }
+  await until("all files being closed", () => openFiles() <= before);
 });
 
 test("linuxBackend() answers UDP peers of both families from the address that they wrote to, on each wildcard", async (namespace) => {

@@ -22,33 +22,34 @@ class IpError extends Error {}
 
 /** A network namespace with a name of its own, removed at the end. */
 export class TestNamespace implements AsyncDisposable {
-  readonly #name = `pesto-test-${crypto.randomUUID().slice(0, 8)}`;
+  /** As ip(8) knows it. */
+  readonly name: string = `pesto-test-${crypto.randomUUID().slice(0, 8)}`;
 
   /** Makes one, with its loopback interface up. */
   static async make(): Promise<TestNamespace> {
     const namespace = new TestNamespace();
-    await ip("netns", "add", namespace.#name);
+    await ip("netns", "add", namespace.name);
     await namespace.ip("link", "set", "lo", "up");
     return namespace;
   }
 
   /** Its file. */
   get path(): string {
-    return `/run/netns/${this.#name}`;
+    return `/run/netns/${this.name}`;
   }
 
   /** Runs ip(8) inside. */
   async ip(...args: string[]): Promise<void> {
-    await ip("-n", this.#name, ...args);
+    await ip("-n", this.name, ...args);
   }
 
   /** Runs a program inside; what it prints. */
   async run(...command: string[]): Promise<string> {
-    return await ip("netns", "exec", this.#name, ...command);
+    return await ip("netns", "exec", this.name, ...command);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await ip("netns", "delete", this.#name);
+    await ip("netns", "delete", this.name);
   }
 }
 

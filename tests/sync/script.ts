@@ -1,0 +1,23 @@
+/** Running a script in a program of its own, where a test wants limits or flags that hold for a whole program. */
+
+import { assertEquals } from "../assert.ts";
+
+/** What the program is run with. */
+export interface ScriptOptions {
+  /** Shell commands before it, as `ulimit -n 100`. */
+  readonly before?: string;
+  /** Flags of the runtime. */
+  readonly flags?: readonly string[];
+}
+
+/** What a script beside this file prints. */
+export async function outputOf(script: string, options: ScriptOptions, ...args: string[]): Promise<string> {
+  const { before = ":", flags = [] } = options;
+  const path = new URL(script, import.meta.url).pathname;
+  const { stdout, success } = await new Deno.Command("sh", {
+    args: ["-c", `${before} && exec "$0" "$@"`, Deno.execPath(), "run", "-A", "--no-check", ...flags, path, ...args],
+    stderr: "inherit",
+  }).output();
+  assertEquals(success, true);
+  return new TextDecoder().decode(stdout);
+}
