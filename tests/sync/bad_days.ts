@@ -148,6 +148,7 @@ async function liveThrough(rounds: number, files?: number): Promise<void> {
       if (files === undefined) continue;
       await until("all files being closed", () => openFiles() <= files)
         .catch(() => left.push(`${openFiles() - files} files when ${day}`));
+      if (left.length > 0) return;
     }
   }
 }

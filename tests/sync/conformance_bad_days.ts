@@ -13,6 +13,9 @@ import { outputOf } from "./script.ts";
 /** Bytes by which memory may have grown after some 4,000 flows: less than any object for each. */
 const GROWTH = 128 * 1024;
 
+/** The part of one processor's time that may go by while nothing happens: 0.004 was measured, and 0.4 of a loop that spins. */
+const BUSY_PART = 0.1;
+
 /** Registers the test. */
 export function badDaysConformance({ name, test }: Subject): void {
   test(
@@ -22,7 +25,7 @@ export function badDaysConformance({ name, test }: Subject): void {
       const { left, growth, busyPart } = JSON.parse(output);
       assertEquals(left, []);
       assertLess(growth, GROWTH);
-      assertLess(busyPart, 0.5);
+      assertLess(busyPart, BUSY_PART);
     },
     { possible: Deno.build.os === "linux" },
   );
