@@ -33,6 +33,7 @@ import type {
   ListedRule,
   PifHeader,
   Rule,
+  RuleFailure,
   ServerEvent,
   UpdateHeader,
   UpdateMode,
@@ -47,7 +48,23 @@ export interface ConnectOptions {
   readonly timeoutSeconds?: number;
 }
 
-/** A pif as a server lists it. */
+/**
+ * A pif as a server lists it.
+ *
+ * @example Which ports of a rule have no socket
+ * ```ts
+ * import { look, parseSpecifier, serve } from "./mod.ts";
+ *
+ * using taken = Deno.listen({ hostname: "127.0.0.28", port: 28084 });
+ * const rules = parseSpecifier("127.0.0.28/28084-28086:80", { protocol: "tcp" });
+ * await using server = await serve({
+ *   path: `${await Deno.makeTempDir()}/control`,
+ *   rules: { HOST: rules.kind === "rules" ? rules.rules.map((rule) => ({ ...rule, weak: true })) : [] },
+ * });
+ * const [host] = (await look(server.path)).pifs;
+ * console.log(host?.rules[0]?.status, host?.failures[0]?.ports); // partial [ { first: 28084, last: 28084, errno: 98 } ]
+ * ```
+ */
 export interface ListedPif {
   /** 1 to 255. */
   readonly id: number;
@@ -59,6 +76,8 @@ export interface ListedPif {
   readonly defaultTarget?: string;
   /** In the order of its table. */
   readonly rules: readonly ListedRule[];
+  /** The ports of these rules that have no socket, in the order of the rules; none from a released server, which doesn't tell. */
+  readonly failures: readonly ReportedPorts[];
 }
 
 /** What a server says of itself, and its rules. */
@@ -478,7 +497,7 @@ export class Session implements Listing, Disposable {
           break;
         }
         case "ports":
-          failures.push({ ...event.failure, pif: this.#pifName(event.failure.pif) });
+          addPorts(failures, event.failure, this.#pifName(event.failure.pif));
           break;
         case "reported":
           if (verdict === undefined) throw unexpected(event);
@@ -695,7 +714,7 @@ function isSocket(path: string): boolean {
 
 async function readListing(channel: Channel<ServerEvent>, deadlines: Deadlines): Promise<Listing> {
   let hello: Hello | undefined;
-  const pifs: { header: PifHeader; rules: ListedRule[] }[] = [];
+  const pifs: { header: PifHeader; rules: ListedRule[]; failures: ReportedPorts[] }[] = [];
   for (;;) {
     const event = await deadlines.step((signal) => channel.next(signal));
     switch (event?.kind) {
@@ -707,29 +726,45 @@ async function readListing(channel: Channel<ServerEvent>, deadlines: Deadlines):
         hello = event.hello;
         break;
       case "pif":
-        pifs.push({ header: event.pif, rules: [] });
+        pifs.push({ header: event.pif, rules: [], failures: [] });
         break;
       case "rules": {
         using table = RuleTable.ofRecords(event.records);
         pifs.at(-1)?.rules.push(...table.listedRules());
         break;
       }
+      case "ports": {
+        const pif = pifs.at(-1);
+        if (pif === undefined) throw unexpected(event);
+        addPorts(pif.failures, event.failure, pif.header.name);
+        break;
+      }
       case "listed":
         if (hello === undefined) throw unexpected(event);
         return {
           hello,
-          pifs: pifs.map(({ header: { ruleCount: _, ...header }, rules }) => ({ ...header, rules })),
+          pifs: pifs.map(({ header: { ruleCount: _, runCount: __, ...header }, ...listed }) => ({
+            ...header,
+            ...listed,
+          })),
         };
       case "accepted":
       case "result":
       case "table":
-      case "ports":
       case "reported":
         throw unexpected(event);
       default:
         event satisfies never;
     }
   }
+}
+
+/** Adds ports to those of the same rule, or as the next rule's. */
+function addPorts(failures: ReportedPorts[], { rule, ports }: RuleFailure, pif: string): void {
+  const last = failures.at(-1);
+  if (last?.pif === pif && last.rule === rule) {
+    failures[failures.length - 1] = { ...last, ports: [...last.ports, ...ports] };
+  } else failures.push({ pif, rule, ports });
 }
 
 /** Whether a table has these rules in this order, whatever their status. */

@@ -370,8 +370,9 @@ class Conversation {
           `Can't show all rules of pif "${name}" to a client: its protocol, "${this.#dialect.name}", can't say them`,
         );
       }
-      const header = { id, name, capabilities: this.#forwarder.capabilities(pif), ruleCount: table.length };
-      return { header: defaultTarget === undefined ? header : { ...header, defaultTarget }, table };
+      const failures = this.#forwarder.failures(id);
+      const header = { id, name, capabilities: this.#forwarder.capabilities(pif) };
+      return { header: defaultTarget === undefined ? header : { ...header, defaultTarget }, table, failures };
     });
     const hello = {
       version: VERSION,

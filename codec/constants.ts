@@ -88,7 +88,7 @@ export const HELLO = {
 } as const;
 
 /** Offsets in bytes of the fields of PIF, and the size of its name with the terminating zero. */
-export const PIF = { ID: 0, CAPABILITIES: 4, RULE_COUNT: 8, ZERO: 12, DEFAULT_TARGET: 16, NAME: 32 } as const;
+export const PIF = { ID: 0, CAPABILITIES: 4, RULE_COUNT: 8, RUN_COUNT: 12, DEFAULT_TARGET: 16, NAME: 32 } as const;
 export const PIF_NAME_SIZE = 128;
 /** Bytes of an interface name with the terminating zero. */
 export const INTERFACE_NAME_SIZE = 16;
@@ -231,6 +231,7 @@ export const CODE = {
   "transaction-deadline": 40,
   "too-many-bytes": 41,
   "truncated": 42,
+  "run-count": 43,
   "stale-revision": 48,
   "busy": 49,
   "mode-unsupported": 50,

@@ -27,10 +27,12 @@ export interface Decoder<Event> {
   finish(): void;
 }
 
-/** A pif and its whole table. */
+/** A pif, its whole table, and the ports of it that have no socket. */
 export interface PifTable {
-  readonly header: PifHeader;
+  readonly header: Omit<PifHeader, "ruleCount" | "runCount">;
   readonly table: RuleTable;
+  /** Of this pif, in the order of its rules. */
+  readonly failures: readonly RuleFailure[];
 }
 
 /** One pif's table in an update. */
@@ -77,7 +79,7 @@ export type Expressible =
 /** What a sentence about a pif needs. */
 export type PifName = Pick<PifHeader, "id" | "name">;
 
-/** A dialect as a server speaks it. Encoders yield chunks of at most one frame, so that nothing grows with a table. */
+/** A dialect as a server speaks it. Encoders yield chunks no larger than the largest frame, so that nothing grows with a table. */
 export interface ServerDialect {
   readonly name: "native" | "passt";
   readonly version: number;

@@ -4,12 +4,13 @@
  * @module
  */
 
-import { CLIENT_MAGIC, SERVER_MAGIC, VERSION } from "./constants.ts";
+import { CLIENT_MAGIC, FRAME_HEADER_SIZE, MAX_PAYLOAD, SERVER_MAGIC, VERSION } from "./constants.ts";
 import type { ClientDialect, ServerDialect, TableUpdate } from "./dialect.ts";
 import { clientDecoder, serverDecoder } from "./native_decoder.ts";
 import { newFrame } from "./native_frame.ts";
 import { encodeHello, encodePif, encodePorts, encodeTable, encodeUpdate, encodeVerdict } from "./native_payloads.ts";
 import { encodeRules, type StatusChoice } from "./native_tables.ts";
+import type { RuleFailure } from "./types.ts";
 
 const SIGNAL = { apply: "APPLY", commit: "COMMIT", rollback: "ROLLBACK" } as const;
 
@@ -27,9 +28,11 @@ export const nativeServer: ServerDialect = {
   *greeting(hello, pifs) {
     yield SERVER_MAGIC.slice();
     yield encodeHello(hello);
-    for (const { header, table } of pifs) {
-      yield encodePif({ ...header, ruleCount: table.length });
+    for (const { header, table, failures } of pifs) {
+      const runCount = failures.reduce((sum, { ports }) => sum + ports.length, 0);
+      yield encodePif({ ...header, ruleCount: table.length, runCount });
       yield* encodeRules(table, "with status");
+      yield* encodeFailures(failures);
     }
     yield end();
   },
@@ -40,7 +43,7 @@ export const nativeServer: ServerDialect = {
   *report({ verdict, tables, failures }) {
     yield encodeVerdict("RESULT", verdict);
     for (const update of tables) yield* encodeTableUpdate(update, "with status");
-    for (const failure of failures) yield* encodePorts(failure);
+    yield* encodeFailures(failures);
     yield end();
   },
 };
@@ -68,6 +71,24 @@ export const nativeClient: ClientDialect = {
 function* encodeTableUpdate({ pif, table }: TableUpdate, status: StatusChoice): Iterable<Uint8Array> {
   yield encodeTable(pif, table.length);
   yield* encodeRules(table, status);
+}
+
+/** The PORTS frames of these rules, as many in a chunk as fit: each has one of its own, and there may be 65,535 of them. */
+function* encodeFailures(failures: readonly RuleFailure[]): Iterable<Uint8Array> {
+  if (failures.length === 0) return;
+  const chunk = new Uint8Array(FRAME_HEADER_SIZE + MAX_PAYLOAD);
+  let used = 0;
+  for (const failure of failures) {
+    for (const frame of encodePorts(failure)) {
+      if (used + frame.length > chunk.length) {
+        yield chunk.slice(0, used);
+        used = 0;
+      }
+      chunk.set(frame, used);
+      used += frame.length;
+    }
+  }
+  if (used > 0) yield chunk.slice(0, used);
 }
 
 function end(): Uint8Array {

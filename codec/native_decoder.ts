@@ -9,7 +9,7 @@
  *                                                      (not staged) ─END▶ over
  *              opening ─COMMIT, ROLLBACK▶ over, for another client's table
  *
- *     server   hello ─HELLO▶ listing ─PIF RULES…▶ listing … ─END▶ answer
+ *     server   hello ─HELLO▶ listing ─PIF RULES… PORTS…▶ listing … ─END▶ answer
  *              answer ─ACCEPTED▶ applied ─RESULT▶ report, another to come
  *              answer ─RESULT▶ report, the only one
  *              report ─TABLE RULES…▶ report … ─PORTS▶ failures … ─END▶ applied for the last one, or over
@@ -42,7 +42,7 @@ interface Conversation<Event> {
   /** For error sentences: who speaks. */
   readonly speaker: Speaker;
   readonly tables: TableCounter;
-  /** The frames that may follow what was said, apart from RULES. */
+  /** The frames that may follow what was said, apart from those that are counted: RULES, and PORTS in a listing. */
   allowed(): readonly FrameName[];
   /** The event that a complete frame, one of the allowed ones, is. */
   event(name: FrameName, payload: DataView): Event;
@@ -131,7 +131,7 @@ class ClientConversation implements Conversation<ClientEvent> {
         return ["UPDATE", "COMMIT", "ROLLBACK"];
       case "tables":
         // With records missing, either would mean that there are too few.
-        if (this.tables.inside) return ["TABLE", "END"];
+        if (this.tables.lacksRecords) return ["TABLE", "END"];
         return this.#tablesLeft > 0 ? ["TABLE"] : ["END"];
       case "apply":
         return ["APPLY"];
@@ -196,7 +196,8 @@ class ServerConversation implements Conversation<ServerEvent> {
       case "hello":
         return ["HELLO"];
       case "listing":
-        return ["PIF", "END"];
+        // With records missing, any of them would mean that there are too few.
+        return this.tables.lacksRecords ? ["PIF", "PORTS", "END"] : ["PIF", "END"];
       case "answer":
         return ["ACCEPTED", "REJECTED", "RESULT"];
       case "applied":
@@ -222,7 +223,7 @@ class ServerConversation implements Conversation<ServerEvent> {
       case "PIF": {
         this.tables.name(decodePifId(payload));
         const pif = decodePif(payload);
-        this.tables.begin(pif.id, pif.ruleCount);
+        this.tables.begin(pif.id, pif.ruleCount, pif.runCount);
         return { kind: "pif", pif };
       }
       case "ACCEPTED":
@@ -248,9 +249,13 @@ class ServerConversation implements Conversation<ServerEvent> {
         return { kind: "table", pif, ruleCount };
       }
       case "PORTS": {
-        const failure = decodePorts(payload);
-        this.tables.end();
-        this.#state = "failures";
+        const failure = decodePorts(payload, this.#state === "listing" ? this.tables : undefined);
+        if (this.#state === "listing") {
+          this.tables.takeRuns(failure.ports.length);
+        } else {
+          this.tables.end();
+          this.#state = "failures";
+        }
         return { kind: "ports", failure };
       }
       case "END":

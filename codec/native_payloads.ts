@@ -85,6 +85,7 @@ export function encodePif(pif: PifHeader): Uint8Array {
   put32(payload, PIF.ID, pif.id);
   put32(payload, PIF.CAPABILITIES, pif.capabilities);
   put32(payload, PIF.RULE_COUNT, pif.ruleCount);
+  put32(payload, PIF.RUN_COUNT, pif.runCount);
   const fields = bytesOf(payload);
   if (pif.defaultTarget !== undefined) fields.set(parseAddress(pif.defaultTarget), PIF.DEFAULT_TARGET);
   fields.set(encodePifName(pif.name), PIF.NAME);
@@ -99,7 +100,6 @@ export function decodePifId(payload: DataView): number {
 /** What PIF says. */
 export function decodePif(payload: DataView): PifHeader {
   const id = decodePifId(payload);
-  requireZero(payload, PIF.ZERO, 4, `PIF ${id}`);
   const target = bytesOf(payload).subarray(PIF.DEFAULT_TARGET, PIF.DEFAULT_TARGET + ADDRESS_SIZE);
   return {
     id,
@@ -107,6 +107,7 @@ export function decodePif(payload: DataView): PifHeader {
     capabilities: payload.getUint32(PIF.CAPABILITIES),
     ...(target.some((byte) => byte !== 0) && { defaultTarget: formatAddress(target) }),
     ruleCount: payload.getUint32(PIF.RULE_COUNT),
+    runCount: payload.getUint32(PIF.RUN_COUNT),
   };
 }
 
@@ -239,9 +240,20 @@ export function* encodePorts({ pif, rule, ports }: RuleFailure): Iterable<Uint8A
   }
 }
 
-/** What PORTS says. */
-export function decodePorts(payload: DataView): RuleFailure {
+/**
+ * What PORTS says.
+ *
+ * @param listed the pif that it must be about, if it stands in a listing
+ */
+export function decodePorts(payload: DataView, listed?: { pif: number; ruleCount: number }): RuleFailure {
   const pif = pifId(payload, PORTS.PIF, "PORTS");
+  const rule = payload.getUint32(PORTS.RULE);
+  if (listed !== undefined && pif !== listed.pif) {
+    throw badField("PORTS", `its pif id is ${pif}, it must be ${listed.pif}, which is being listed`);
+  }
+  if (listed !== undefined && rule >= listed.ruleCount) {
+    throw badField("PORTS", `it is about rule ${rule}, the table of pif ${pif} has ${listed.ruleCount}`);
+  }
   const ports: FailedPorts[] = [];
   for (let at: number = PORTS.RUNS; at < payload.byteLength; at += PORTS.RUN_SIZE) {
     const first = payload.getUint16(at);
@@ -252,7 +264,7 @@ export function decodePorts(payload: DataView): RuleFailure {
     }
     ports.push({ first, last, errno: payload.getUint16(at + 4) });
   }
-  return { pif, rule: payload.getUint32(PORTS.RULE), ports };
+  return { pif, rule, ports };
 }
 
 function pifId(payload: DataView, offset: number, frame: FrameName): number {

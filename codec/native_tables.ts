@@ -1,11 +1,11 @@
 /**
  * How tables follow their heads in both directions of the native dialect: PIF or TABLE, then exactly as many records as
- * announced.
+ * announced, and after PIF as many runs of ports without a socket.
  *
  * @module
  */
 
-import { RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "./constants.ts";
+import { PORTS, RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "./constants.ts";
 import { demandRecords, NamedPifs, type Speaker } from "./demands.ts";
 import { ProtocolError } from "./errors.ts";
 import { type FrameName, newFrame } from "./native_frame.ts";
@@ -32,9 +32,9 @@ export function* encodeRules(table: RuleTable, status: StatusChoice): Iterable<U
 /**
  * Counts the records of one table after the other, and the pifs that have had theirs.
  *
- *     between ── begin() ──▶ counting ── the last record ──▶ between
+ *     between ── begin() ──▶ records ── the last one ──▶ runs ── the last one ──▶ between
  *
- * A table without records leads from `between` to `between`.
+ * Where none are announced, the state is skipped; in an update and in a report runs aren't counted at all.
  */
 export class TableCounter {
   readonly #sender: Speaker;
@@ -42,6 +42,8 @@ export class TableCounter {
   #pif = 0;
   #announced = 0;
   #left = 0;
+  /** How many runs of the pif's failed ports were announced and are missing; `undefined` where they aren't counted. */
+  #runs: { readonly announced: number; left: number } | undefined;
   /** Whether the frame before was of a table, so that one more RULES would be too many. */
   #follows = false;
   readonly #named = new NamedPifs();
@@ -50,8 +52,13 @@ export class TableCounter {
     this.#sender = sender;
   }
 
-  /** Whether records are still missing. */
+  /** Whether records or runs are still missing. */
   get inside(): boolean {
+    return this.lacksRecords || (this.#runs?.left ?? 0) > 0;
+  }
+
+  /** Whether records are still missing. */
+  get lacksRecords(): boolean {
     return this.#left > 0;
   }
 
@@ -60,10 +67,15 @@ export class TableCounter {
     return this.#pif;
   }
 
+  /** How many records the table at hand has. */
+  get ruleCount(): number {
+    return this.#announced;
+  }
+
   /** A new list of tables: every pif may be named again. */
   restart(): void {
     this.#named.clear();
-    this.#follows = false;
+    this.end();
   }
 
   /** A pif is named; throws a ProtocolError if it was already. */
@@ -71,23 +83,29 @@ export class TableCounter {
     this.#named.add(pif);
   }
 
-  /** The named pif's table begins. */
-  begin(pif: number, ruleCount: number): void {
+  /**
+   * The named pif's table begins.
+   *
+   * @param runCount how many runs of failed ports follow, if they are counted
+   */
+  begin(pif: number, ruleCount: number, runCount?: number): void {
     this.#pif = pif;
     this.#announced = this.#left = ruleCount;
+    this.#runs = runCount === undefined ? undefined : { announced: runCount, left: runCount };
     this.#follows = true;
   }
 
   /** Nothing of a table can follow any more. */
   end(): void {
     this.#follows = false;
+    this.#runs = undefined;
   }
 
   /**
    * Whether a frame that begins is a part of this table.
    *
    * @param closers the frames that may follow a complete table
-   * @throws {ProtocolError} if there are more or fewer records than announced, or another frame comes in between
+   * @throws {ProtocolError} if there are more or fewer records or runs than announced, or another frame comes in between
    */
   covers(name: FrameName, payloadLength: number, closers: readonly FrameName[]): boolean {
     if (name === "RULES" && this.#follows) {
@@ -95,9 +113,20 @@ export class TableCounter {
       if (count > this.#left) throw this.#miscount(`${this.#announced - this.#left + count}`);
       return true;
     }
-    if (!this.inside) return false;
-    if (closers.includes(name)) throw this.#miscount(`only ${this.#announced - this.#left}`);
-    throw unexpected(name, ["RULES"]);
+    if (this.lacksRecords) {
+      if (closers.includes(name)) throw this.#miscount(`only ${this.#announced - this.#left}`);
+      throw unexpected(name, ["RULES"]);
+    }
+    if (this.#runs === undefined) return false;
+    const { announced, left } = this.#runs;
+    if (name === "PORTS") {
+      const count = (payloadLength - PORTS.RUNS) / PORTS.RUN_SIZE;
+      if (count > left) throw this.#runMiscount(announced, `${announced - left + count}`);
+      return true;
+    }
+    if (left === 0) return false;
+    if (closers.includes(name)) throw this.#runMiscount(announced, `only ${announced - left}`);
+    throw unexpected(name, ["PORTS"]);
   }
 
   /**
@@ -109,6 +138,19 @@ export class TableCounter {
     demandRecords(this.#sender, payload, this.#pif, this.#announced - this.#left);
     this.#left -= payload.length / RECORD_SIZE;
     return borrowed ? payload.slice() : payload;
+  }
+
+  /** Runs of the table's failed ports have come; no record can follow them. */
+  takeRuns(count: number): void {
+    this.#follows = false;
+    if (this.#runs !== undefined) this.#runs.left -= count;
+  }
+
+  #runMiscount(announced: number, sent: string): ProtocolError {
+    return new ProtocolError(
+      "run-count",
+      `Can't take the failed ports of pif ${this.#pif}: there are ${sent} runs, ${announced} were announced`,
+    );
   }
 
   #miscount(sent: string): ProtocolError {

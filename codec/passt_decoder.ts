@@ -45,7 +45,7 @@ function* listingScript(emit: (event: ServerEvent) => void): Script {
     const capabilities = yield* readNumber();
     const ruleCount = yield* readNumber();
     demandRuleCount(id, ruleCount, PASST.MAX_RULES);
-    emit({ kind: "pif", pif: { id, name, capabilities, ruleCount } });
+    emit({ kind: "pif", pif: { id, name, capabilities, ruleCount, runCount: 0 } });
     if (ruleCount === 0) continue;
     const records = yield* readRecords(ruleCount, version);
     demandRecords("server", records, id, 0);

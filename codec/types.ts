@@ -97,6 +97,8 @@ export interface PifHeader {
   /** Address for rules without a target of their own; absent for none. */
   readonly defaultTarget?: string;
   readonly ruleCount: number;
+  /** How many rows of ports without a socket are listed after its rules; 0 from a server whose dialect has no words for them. */
+  readonly runCount: number;
 }
 
 /** How a client wants its tables to be taken. */
@@ -194,6 +196,7 @@ export type ServerEvent =
   | { readonly kind: "rejected"; readonly verdict: Verdict }
   | { readonly kind: "result"; readonly verdict: Verdict }
   | { readonly kind: "table"; readonly pif: number; readonly ruleCount: number }
+  /** Ports of the listed pif, or in a report of any; those of one rule may come in several parts. */
   | { readonly kind: "ports"; readonly failure: RuleFailure }
   /** The report that began with `result` is complete. */
   | { readonly kind: "reported" };

@@ -18,7 +18,7 @@
 import { ALL_CAPABILITIES, CAPABILITY, MAX_RULES, MAX_SOCKETS } from "../codec/constants.ts";
 import { PestoError } from "../codec/errors.ts";
 import { RuleTable, type TablePolicy } from "../codec/table.ts";
-import type { Code, Rule } from "../codec/types.ts";
+import type { Code, Rule, RuleFailure } from "../codec/types.ts";
 import type { Backend, Endpoint } from "./backend.ts";
 import { EffectiveTable, type ListeningPorts, type PifRules } from "./effective.ts";
 import { type RuleOutcome, ruleOutcomes } from "./report.ts";
@@ -80,6 +80,8 @@ export class Forwarder implements AsyncDisposable {
   readonly #localAddresses: readonly string[];
   readonly #tables = new Map<number, RuleTable>();
   readonly #sets: readonly { set: SocketSet; pifs: readonly Pif[] }[];
+  /** What lacks a socket, as the active tables' records count it. */
+  #failures: ReadonlyMap<number, readonly RuleFailure[]> = new Map();
   #revision: bigint;
   #busy = false;
 
@@ -211,12 +213,12 @@ export class Forwarder implements AsyncDisposable {
     }
   }
 
-  /** Rules of the active tables that have not got all of their sockets. */
-  outcomes(): RuleOutcome[] {
-    return ruleOutcomes(
-      this.#sets.flatMap(({ set }) => set.failures()),
-      (pif, rule) => this.table(pif).rule(rule),
-    );
+  /**
+   * The ports of a pif's active table that have no socket, in the order of its rules. Like the status of the rules, that
+   * is what the last change has left: nothing of one that is under way, or stands uncommitted.
+   */
+  failures(pif: number): readonly RuleFailure[] {
+    return this.#failures.get(pif) ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -241,6 +243,14 @@ export class Forwarder implements AsyncDisposable {
   #settle(): void {
     this.#busy = false;
     this.#noteStatus();
+  }
+
+  /** Rules of the active tables that have not got all of their sockets. */
+  #outcomes(): RuleOutcome[] {
+    return ruleOutcomes(
+      this.#sets.flatMap(({ set }) => set.failures()),
+      (pif, rule) => this.table(pif).rule(rule),
+    );
   }
 
   #policy(pif: Pif): TablePolicy {
@@ -307,14 +317,16 @@ export class Forwarder implements AsyncDisposable {
     };
   }
 
-  /** Writes into the active tables' records what their sockets are doing, for listings. */
+  /** Notes in the active tables' records, and port by port beside them, what their sockets are doing, for listings. */
   #noteStatus(): void {
     for (const table of this.#tables.values()) table.setAllStatus("bound");
     for (const { pif, rule } of this.#sets.flatMap(({ set }) => set.table.waiting)) {
       this.table(pif).setStatus(rule, "waiting", 0);
     }
-    for (const { pif, rule, status, failedPorts } of this.outcomes()) {
+    const outcomes = this.#outcomes();
+    for (const { pif, rule, status, failedPorts } of outcomes) {
       this.table(pif).setStatus(rule, status, failedPorts);
     }
+    this.#failures = Map.groupBy(outcomes, ({ pif }) => pif);
   }
 }

@@ -1,5 +1,8 @@
 import { connect, look, settle, UpdateError } from "../client.ts";
+import { Channel } from "../codec/channel.ts";
 import { PestoError } from "../codec/errors.ts";
+import { nativeServer } from "../codec/native.ts";
+import { RuleTable } from "../codec/table.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
 import { tcpRule } from "./rules.ts";
@@ -158,4 +161,27 @@ Deno.test("Session.update() takes one update, and only for pifs that the server 
   assertEquals([unknown.code, unknown.message], ["unknown-pif", `Can't update pif "NOPE": the server has "HOST"`]);
   await session.update({ HOST: [it.rule] });
   await assertRejects(() => session.update({ HOST: [] }), TypeError, "the session is used up");
+});
+
+Deno.test("look() puts together the ports of one rule that come in several frames", async () => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/control`;
+  using listener = Deno.listen({ transport: "unix", path });
+  using table = RuleTable.of([tcpRule(1, 1, { lastPort: 20000 }), tcpRule(20001, 1)]);
+  const ports = Array.from({ length: 10000 }, (_, index) => ({ first: 2 * index + 1, last: 2 * index + 1, errno: 98 }));
+  const last = [{ first: 20001, last: 20001, errno: 13 }];
+  const failures = [{ pif: 1, rule: 0, ports }, { pif: 1, rule: 1, ports: last }];
+  const hello = { version: 1, minCompat: 1, features: 0, revision: 1n, maxPifs: 1, maxRules: 2, maxSockets: 20001 };
+  const greeting = nativeServer.greeting({ ...hello, transactionSeconds: 1, holdSeconds: 1 }, [
+    { header: { id: 1, name: "HOST", capabilities: 0 }, table, failures },
+  ]);
+  const served = listener.accept().then(async (connection) => {
+    using channel = new Channel(connection, nativeServer.decoder({ maxPifs: 1, maxRules: 1 }));
+    await channel.send(greeting);
+    await channel.next();
+  });
+  const [pif] = (await look(path)).pifs;
+  await served;
+  assertEquals(pif?.failures, [{ pif: "HOST", rule: 0, ports }, { pif: "HOST", rule: 1, ports: last }]);
+  await Deno.remove(directory, { recursive: true });
 });

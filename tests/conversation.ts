@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { ClientDialect, Decoder, Report, ServerDialect } from "../codec/dialect.ts";
+import type { ClientDialect, Decoder, PifTable, Report, ServerDialect } from "../codec/dialect.ts";
 import { RuleTable } from "../codec/table.ts";
-import type { ClientEvent, PifHeader, ServerEvent } from "../codec/types.ts";
+import type { ClientEvent, RuleFailure, ServerEvent } from "../codec/types.ts";
 
 /** The chunks that the encoders make of a client's events; the first must be `update`, or the only one a decision. */
 export function speakAsClient(dialect: ClientDialect, events: readonly ClientEvent[]): Uint8Array[] {
@@ -40,10 +40,10 @@ export function speakAsServer(dialect: ServerDialect, events: readonly ServerEve
   const hello = queue.shift();
   if (hello?.kind !== "hello") throw new TypeError("Can't speak: a server's events begin with a hello");
   using held = new DisposableStack();
-  const pifs: { header: PifHeader; table: RuleTable }[] = [];
+  const pifs: PifTable[] = [];
   for (let event = queue[0]; event?.kind === "pif"; event = queue[0]) {
     queue.shift();
-    pifs.push({ header: event.pif, table: held.use(takeRules(queue)) });
+    pifs.push({ header: event.pif, table: held.use(takeRules(queue)), failures: takePorts(queue) });
   }
   queue.shift();
   const chunks = [...dialect.greeting(hello.hello, pifs)];
@@ -94,6 +94,15 @@ function takeRules(queue: { kind: string; records?: Uint8Array }[]): RuleTable {
     at += frame.length;
   }
   return RuleTable.ofRecords(records);
+}
+
+function takePorts(queue: ServerEvent[]): RuleFailure[] {
+  const failures: RuleFailure[] = [];
+  for (let event = queue[0]; event?.kind === "ports"; event = queue[0]) {
+    failures.push(event.failure);
+    queue.shift();
+  }
+  return failures;
 }
 
 function takeReport(

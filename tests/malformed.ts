@@ -28,6 +28,8 @@ interface State {
   readonly allowed: readonly TypeName[];
   /** Frames that mean here that there are more or fewer records than announced. */
   readonly miscounted?: readonly TypeName[];
+  /** Frames that mean the same of the runs of a listed pif's ports. */
+  readonly runsMiscounted?: readonly TypeName[];
 }
 
 /** Payload lengths at the edge of what each type may have. */
@@ -57,6 +59,7 @@ const RECORD = writeRecord(recordOf({
   scan: false,
 }));
 
+const NO_RULE = 0xffffffff;
 const CLIENT_MAGIC = Uint8Array.from(CLIENT_MAGIC_BYTES);
 const SERVER_MAGIC = Uint8Array.from(SERVER_MAGIC_BYTES);
 const END = frame(TYPE.END);
@@ -156,7 +159,7 @@ const STATES: readonly State[] = [
     sender: "server",
     before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1 })],
     allowed: ["RULES"],
-    miscounted: ["PIF", "END"],
+    miscounted: ["PIF", "PORTS", "END"],
   },
   {
     name: "after a pif's last record",
@@ -164,6 +167,36 @@ const STATES: readonly State[] = [
     before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1 }), RULE],
     allowed: ["PIF", "END"],
     miscounted: ["RULES"],
+    runsMiscounted: ["PORTS"],
+  },
+  {
+    name: "before a pif's first record, with ports to come",
+    sender: "server",
+    before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1, runs: 1 })],
+    allowed: ["RULES"],
+    miscounted: ["PIF", "PORTS", "END"],
+  },
+  {
+    name: "before a pif's first ports",
+    sender: "server",
+    before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1, runs: 2 }), RULE],
+    allowed: ["PORTS"],
+    miscounted: ["RULES"],
+    runsMiscounted: ["PIF", "END"],
+  },
+  {
+    name: "before a pif's last ports",
+    sender: "server",
+    before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1, runs: 2 }), RULE, portsFrame([80, 80, 98, 0])],
+    allowed: ["PORTS"],
+    runsMiscounted: ["PIF", "END"],
+  },
+  {
+    name: "after a pif's last ports",
+    sender: "server",
+    before: [SERVER_MAGIC, HELLO, pifFrame({ rules: 1, runs: 1 }), RULE, portsFrame([80, 80, 98, 0])],
+    allowed: ["PIF", "END"],
+    runsMiscounted: ["PORTS"],
   },
   { name: "after the listing", sender: "server", before: LISTED, allowed: ["ACCEPTED", "REJECTED", "RESULT"] },
   { name: "after ACCEPTED", sender: "server", before: [...LISTED, ACCEPTED], allowed: ["REJECTED", "RESULT"] },
@@ -222,11 +255,15 @@ function* wrongMagic(): Iterable<Malformed> {
 }
 
 function* wrongOrder(): Iterable<Malformed> {
-  for (const { name, sender, before, allowed, miscounted = [] } of STATES) {
+  for (const { name, sender, before, allowed, miscounted = [], runsMiscounted = [] } of STATES) {
     for (const type of Object.keys(TYPE) as TypeName[]) {
       if (allowed.includes(type)) continue;
       const bytes = join([...before, frame(TYPE[type], new Uint8Array(LENGTHS[type].least))]);
-      const code = miscounted.includes(type) ? "rule-count" : "unexpected-frame";
+      const code = miscounted.includes(type)
+        ? "rule-count"
+        : runsMiscounted.includes(type)
+        ? "run-count"
+        : "unexpected-frame";
       yield { name: `${type} ${name}`, sender, bytes, code };
     }
   }
@@ -234,7 +271,7 @@ function* wrongOrder(): Iterable<Malformed> {
 
 /** Faults of a frame's first eight bytes, in every state that allows the type; no payload follows. */
 function* wrongHeaders(): Iterable<Malformed> {
-  for (const { name, sender, before, allowed } of STATES) {
+  for (const { name, sender, before, allowed, runsMiscounted = [] } of STATES) {
     const header = (type: number, zero: number, length: number) =>
       join([...before, Uint8Array.from([...u16(type), ...u16(zero), ...u32(length)])]);
     for (const type of allowed) {
@@ -250,6 +287,9 @@ function* wrongHeaders(): Iterable<Malformed> {
       if (type === "RULES" && most > least) {
         yield { name: `too many RULES ${name}`, sender, bytes: header(TYPE.RULES, 0, 65536), code: "rule-count" };
       }
+    }
+    if (allowed.includes("PORTS") && runsMiscounted.length > 0) {
+      yield { name: `too many runs in PORTS ${name}`, sender, bytes: header(TYPE.PORTS, 0, 65536), code: "run-count" };
     }
     for (const type of [0, 0x0007, 0x000f, 0x0014, 0x001f, 0x0023, 0x0100, 0x0101, 0x7265, 0xffff]) {
       const bytes = header(type, 0, 0);
@@ -296,9 +336,6 @@ function* serverFields(): Iterable<Field> {
 
   const greeted = (...rest: Uint8Array[]): Uint8Array[] => [SERVER_MAGIC, HELLO, ...rest];
   for (const id of [0, 256, 0xffffffff]) yield [`pif ${id}`, "bad-field", greeted(pifFrame({ id }))];
-  for (let at = 12; at < 16; at++) {
-    yield [`byte ${at} of PIF`, "reserved-bytes", greeted(withByte(pifFrame({}), at, 1))];
-  }
   yield ["a listed pif twice", "duplicate-pif", greeted(pifFrame({}), pifFrame({}))];
   yield ["an empty name", "bad-field", greeted(pifFrame({ name: [] }))];
   yield ["a name without an end", "bad-field", greeted(pifFrame({ name: new Array(128).fill(0x61) }))];
@@ -314,6 +351,15 @@ function* serverFields(): Iterable<Field> {
   const status5 = Uint8Array.from(RECORD);
   status5[57] = 5;
   yield ["status 5", "bad-field", greeted(pifFrame({ rules: 1 }), frame(TYPE.RULES, status5))];
+
+  const listing = (ports: Uint8Array) => greeted(pifFrame({ rules: 1, runs: 2 }), RULE, ports);
+  const run = [80, 80, 98, 0];
+  for (const pif of [0, 2, 256]) yield [`listed ports of pif ${pif}`, "bad-field", listing(portsFrame(run, { pif }))];
+  for (const rule of [1, NO_RULE]) {
+    yield [`listed ports of rule ${rule}`, "bad-field", listing(portsFrame(run, { rule }))];
+  }
+  yield ["listed ports in reverse", "bad-field", listing(portsFrame([80, 79, 98, 0]))];
+  yield ["a nonzero end of a listed run", "reserved-bytes", listing(portsFrame([...run, 81, 81, 98, 1]))];
 
   for (
     const [outcome, code] of [[8, 12], [0xffff, 12], [1, 23], [1, 54], [1, 67], [1, 0xffff], [0, 0], [2, 64], [3, 65]]
@@ -360,18 +406,21 @@ function helloFrame([version, minCompat]: [number, number]): Uint8Array {
   return frame(TYPE.HELLO, [...u16(version), ...u16(minCompat), ...new Uint8Array(36)]);
 }
 
-function pifFrame({ id = 1, rules = 0, name = [0x48] }: { id?: number; rules?: number; name?: number[] }): Uint8Array {
+function pifFrame(
+  { id = 1, rules = 0, runs = 0, name = [0x48] }: { id?: number; rules?: number; runs?: number; name?: number[] },
+): Uint8Array {
   const padding = new Uint8Array(128 - name.length);
-  return frame(TYPE.PIF, [...u32(id), ...u32(0), ...u32(rules), ...u32(0), ...new Uint8Array(16), ...name, ...padding]);
+  const numbers = [id, 0, rules, runs].flatMap(u32);
+  return frame(TYPE.PIF, [...numbers, ...new Uint8Array(16), ...name, ...padding]);
 }
 
 function verdictFrame(type: number, outcome: number, code: number, sentence: readonly number[] = []): Uint8Array {
-  const noRules = [...u32(0xffffffff), ...u32(0xffffffff)];
+  const noRules = [...u32(NO_RULE), ...u32(NO_RULE)];
   return frame(type, [...u16(outcome), ...u16(code), ...u32(0), ...noRules, ...new Uint8Array(32), ...sentence]);
 }
 
-function portsFrame(fields: readonly number[]): Uint8Array {
-  return frame(TYPE.PORTS, [...u32(1), ...u32(0), ...fields.flatMap(u16)]);
+function portsFrame(fields: readonly number[], { pif = 1, rule = 0 } = {}): Uint8Array {
+  return frame(TYPE.PORTS, [...u32(pif), ...u32(rule), ...fields.flatMap(u16)]);
 }
 
 /** The frame with another byte in its payload. */

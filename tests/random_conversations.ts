@@ -5,7 +5,16 @@
  * @module
  */
 
-import type { ClientEvent, Code, FailedPorts, PifHeader, ServerEvent, UpdateMode, Verdict } from "../codec/types.ts";
+import type {
+  ClientEvent,
+  Code,
+  FailedPorts,
+  PifHeader,
+  RuleFailure,
+  ServerEvent,
+  UpdateMode,
+  Verdict,
+} from "../codec/types.ts";
 import { CODES } from "./oracle/frames.ts";
 import { type RawRecord, recordOf, writeRecords } from "./oracle/record.ts";
 import { CROWDED, type Random, randomRule } from "./random.ts";
@@ -58,14 +67,19 @@ export function randomServerEvents(random: Random, mostRules: number): ServerEve
   for (const id of random.shuffle([1, 2, 3, 200]).slice(0, random.between(0, 3))) {
     const records = randomRecords(random, random.between(0, mostRules), true);
     const target = random.pick([undefined, "127.0.0.1", "::1", "fd00::2", "0.0.0.0", "2001:db8:0:1:1:1:1:1"]);
+    const failures: RuleFailure[] = records.flatMap((_, rule) =>
+      random.chance(30) ? [{ pif: id, rule, ports: randomPorts(random) }] : []
+    );
     const pif: PifHeader = {
       id,
       name: `${random.pick(TEXTS).slice(0, 60)}${id}`,
       capabilities: random.between(0, 0x1ff),
       ...(target === undefined ? {} : { defaultTarget: target }),
       ruleCount: records.length,
+      runCount: failures.reduce((sum, { ports }) => sum + ports.length, 0),
     };
     events.push({ kind: "pif", pif }, ...framesOf(id, records));
+    for (const failure of failures) events.push({ kind: "ports", failure });
   }
   events.push({ kind: "listed" });
   switch (random.between(0, 4)) {
@@ -93,14 +107,18 @@ function randomReport(random: Random, mostRules: number): ServerEvent[] {
     events.push({ kind: "table", pif, ruleCount: records.length }, ...framesOf(pif, records));
   }
   for (let count = random.between(0, 3); count > 0; count--) {
-    const ports: FailedPorts[] = Array.from({ length: random.between(1, 5) }, () => {
-      const first = random.between(1, 65535);
-      return { first, last: random.between(first, 65535), errno: random.pick([1, 13, 98, 99, 65535]) };
-    });
-    events.push({ kind: "ports", failure: { pif: random.pick([1, 3]), rule: random.between(0, 65534), ports } });
+    const failure = { pif: random.pick([1, 3]), rule: random.between(0, 65534), ports: randomPorts(random) };
+    events.push({ kind: "ports", failure });
   }
   events.push({ kind: "reported" });
   return events;
+}
+
+function randomPorts(random: Random): FailedPorts[] {
+  return Array.from({ length: random.between(1, 5) }, () => {
+    const first = random.between(1, 65535);
+    return { first, last: random.between(first, 65535), errno: random.pick([1, 13, 98, 99, 65535]) };
+  });
 }
 
 function randomVerdict(random: Random, rejected: boolean): Verdict {

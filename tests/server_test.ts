@@ -143,11 +143,37 @@ Deno.test("serve() lets weak rules lack ports, tells which, and tries them again
       ["bound", 0],
       ["partial", 1],
     ]);
+    assertEquals((await look(it.path)).pifs[0]?.failures, result.failures);
   }
   using next = await connect(it.path);
   const again = await next.update({ HOST: [it.rule, wanted] });
   assertEquals([again.kept, again.opened, again.failed], [2, 1, 0]);
+  assertEquals((await look(it.path)).pifs[0]?.failures, []);
   assertEquals(await firstWords(port), "A");
+});
+
+Deno.test("serve() lists the failed ports of each pif under its own name, and those of an applied table not before its commit", async () => {
+  await using it = await oneRule(0, { pifs: [{ name: "WEB", target: "127.0.0.1" }] });
+  const first = freeRow(6);
+  using _gone = Deno.listen({ port: first + 1, hostname: "127.0.0.1" });
+  using _too = Deno.listen({ port: first + 2, hostname: "127.0.0.1" });
+  using _third = Deno.listen({ port: first + 4, hostname: "127.0.0.1" });
+  const weak = (port: number, lastPort: number) => tcpRule(port, 80, { weak: true, lastPort });
+  using session = await connect(it.path);
+  await using update = await session.stage({
+    HOST: [it.rule, weak(first, first + 3)],
+    WEB: [weak(first + 4, first + 5)],
+  });
+  const applied = await update.apply();
+  assertEquals((await look(it.path)).pifs.map(({ failures }) => failures), [[], []]);
+  await update.commit();
+  const host = { pif: "HOST", rule: 1, ports: [{ first: first + 1, last: first + 2, errno: 98 }] };
+  const web = { pif: "WEB", rule: 0, ports: [{ first: first + 4, last: first + 4, errno: 98 }] };
+  assertEquals(applied.failures, [host, web]);
+  assertEquals((await look(it.path)).pifs.map(({ name, failures }) => ({ name, failures })), [
+    { name: "HOST", failures: [host] },
+    { name: "WEB", failures: [web] },
+  ]);
 });
 
 Deno.test("serve() refuses what isn't valid in one sentence, and changes nothing", async (test) => {
@@ -399,8 +425,11 @@ Deno.test("serve() comes back with the committed tables and their revision from 
     assertEquals((await running.rules()).length, 2);
     assertEquals(await firstWords(first), "A");
     assert(running.logged.some((line) => line.startsWith("Going on without a socket, and trying again")));
+    const lost = { pif: "HOST", rule: 1, ports: [{ first: second, last: second, errno: 98 }] };
+    assertEquals((await look(running.path)).pifs[0]?.failures, [lost]);
     taken.close();
     while ((await look(running.path)).pifs[0]?.rules[1]?.status !== "bound");
+    assertEquals((await look(running.path)).pifs[0]?.failures, []);
     assertEquals(await firstWords(second), "A");
   }
   await Deno.writeTextFile(statePath, "precious");

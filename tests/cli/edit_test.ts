@@ -22,7 +22,13 @@ function listed(name: string, rules: readonly Rule[], more: { maxRules?: number;
       transactionSeconds: 60,
       holdSeconds: 60,
     },
-    pifs: [{ id: 1, name, capabilities, rules: rules.map((rule) => ({ ...rule, status: "bound", failedPorts: 0 })) }],
+    pifs: [{
+      id: 1,
+      name,
+      capabilities,
+      rules: rules.map((rule) => ({ ...rule, status: "bound", failedPorts: 0 })),
+      failures: [],
+    }],
   };
 }
 

@@ -10,15 +10,18 @@ Deno.test("listingText() says behind a rule what it lacks", () => {
     failedPorts,
   });
   const rules = [rule(1, "bound", 0), rule(2, "partial", 1), rule(3, "partial", 2), rule(4, "failed", 1)];
-  assertEquals(listingText("Rules", "/x", [{ id: 1, name: "HOST", capabilities: 0, rules }]).split("\n"), [
-    "Rules (/x)",
-    "  HOST",
-    "    TCP [127.0.0.1]:1  =>  1 ",
-    "    TCP [127.0.0.1]:2  =>  2  (1 port without a socket)",
-    "    TCP [127.0.0.1]:3  =>  3  (2 ports without a socket)",
-    "    TCP [127.0.0.1]:4  =>  4  (failed)",
-    "",
-  ]);
+  assertEquals(
+    listingText("Rules", "/x", [{ id: 1, name: "HOST", capabilities: 0, rules, failures: [] }]).split("\n"),
+    [
+      "Rules (/x)",
+      "  HOST",
+      "    TCP [127.0.0.1]:1  =>  1 ",
+      "    TCP [127.0.0.1]:2  =>  2  (1 port without a socket)",
+      "    TCP [127.0.0.1]:3  =>  3  (2 ports without a socket)",
+      "    TCP [127.0.0.1]:4  =>  4  (failed)",
+      "",
+    ],
+  );
 });
 
 Deno.test("missingLines() names each rule once, with all its ports", () => {

@@ -97,8 +97,9 @@ export interface ListedTable {
 export function listingOf(version: PasstVersion, pifs: readonly ListedTable[]): string {
   using stack = new DisposableStack();
   const tables = pifs.map(({ id, name, capabilities, rules }): PifTable => ({
-    header: { id, name, capabilities, ruleCount: rules.length },
+    header: { id, name, capabilities },
     table: stack.use(RuleTable.of(rules)),
+    failures: [],
   }));
   const nothing = {
     version,

@@ -20,7 +20,7 @@ const NATIVE_EVENTS: readonly ServerEvent[] = [
       ...{ transactionSeconds: 60, holdSeconds: 60 },
     },
   },
-  { kind: "pif", pif: { id: 1, name: "HOST", capabilities: 0x3f, ruleCount: 0 } },
+  { kind: "pif", pif: { id: 1, name: "HOST", capabilities: 0x3f, ruleCount: 0, runCount: 0 } },
   { kind: "listed" },
 ];
 

@@ -166,7 +166,7 @@ function certainFrom(sender: Malformed["sender"], bytes: Uint8Array): number {
   return broken;
 }
 
-/** A random conversation, where its magic and frames end, and which of those ends are before a table's records. */
+/** A random conversation, where its magic and frames end, and which of those ends are inside a table. */
 function conversation(
   random: Random,
   sender: Malformed["sender"],
@@ -178,18 +178,30 @@ function conversation(
     sender === "client" ? encodeClient(clientEvents.slice(0, count)) : encodeServer(serverEvents.slice(0, count));
   const frameEnds = new Set<number>();
   const tableParts = new Set<number>();
+  let missing = 0;
   for (let index = 0; index <= events.length; index++) {
     const end = encode(index).length;
     frameEnds.add(end);
-    if (announced(events[index - 1]) > 0) tableParts.add(end);
+    missing = Math.max(0, missing + announced(events[index - 1]));
+    if (missing > 0) tableParts.add(end);
   }
   return { bytes: encode(events.length), frameEnds, tableParts };
 }
 
-/** How many records have to follow an event. */
+/** How many more records and runs of ports have to follow because of an event, or fewer. */
 function announced(event: ClientEvent | ServerEvent | undefined): number {
-  if (event?.kind === "table") return event.ruleCount;
-  return event?.kind === "pif" ? event.pif.ruleCount : 0;
+  switch (event?.kind) {
+    case "table":
+      return event.ruleCount;
+    case "pif":
+      return event.pif.ruleCount + event.pif.runCount;
+    case "rules":
+      return -event.records.length / 64;
+    case "ports":
+      return -event.failure.ports.length;
+    default:
+      return 0;
+  }
 }
 
 function* cutAnywhere(random: Random, bytes: Uint8Array): Iterable<Uint8Array> {

@@ -2,7 +2,7 @@ import { FRAME, MAX_SENTENCE } from "../../codec/constants.ts";
 import { ProtocolError } from "../../codec/errors.ts";
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { RuleTable } from "../../codec/table.ts";
-import type { Hello, UpdateHeader, Verdict } from "../../codec/types.ts";
+import type { Hello, RuleFailure, UpdateHeader, Verdict } from "../../codec/types.ts";
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals, assertThrows } from "../assert.ts";
 import { tcpRule } from "../rules.ts";
 
@@ -101,12 +101,16 @@ Deno.test("settle() says with the first frame what becomes of another client's t
 Deno.test("greeting() tells of the tables as they are", () => {
   using table = RuleTable.of([tcpRule(80, 80)]);
   table.setStatus(0, "failed", 1);
-  const header = { id: 1, name: "HOST", capabilities: 15, ruleCount: 99 };
-  const events = nativeClient.decoder().push(joined(nativeServer.greeting(HELLO, [{ header, table }])));
+  const header = { id: 1, name: "HOST", capabilities: 15 };
+  const failure = { pif: 1, rule: 0, ports: [{ first: 80, last: 80, errno: 98 }] };
+  const events = nativeClient.decoder().push(
+    joined(nativeServer.greeting(HELLO, [{ header, table, failures: [failure] }])),
+  );
   assertEquals(events, [
     { kind: "hello", hello: HELLO },
-    { kind: "pif", pif: { ...header, ruleCount: 1 } },
+    { kind: "pif", pif: { ...header, ruleCount: 1, runCount: 1 } },
     { kind: "rules", pif: 1, records: table.records() },
+    { kind: "ports", failure },
     { kind: "listed" },
   ]);
 });
@@ -136,8 +140,9 @@ Deno.test("rejected() and report() refuse each other's outcomes", () => {
 Deno.test("the encoders refuse what a field can't hold", () => {
   const greet = (name: string) =>
     joined(nativeServer.greeting(HELLO, [{
-      header: { id: 1, name, capabilities: 0, ruleCount: 0 },
+      header: { id: 1, name, capabilities: 0 },
       table: RuleTable.of([]),
+      failures: [],
     }]));
   const text = "it must be 1 to 127 bytes without a zero byte";
   assertThrows(() => greet(""), RangeError, `Can't encode the pif name "": ${text}`);
@@ -161,6 +166,46 @@ Deno.test("report() spreads the failed ports of one rule over frames", () => {
   assertEquals(chunks.map(({ length }) => length), [8 + 48, 8 + 65536, 8 + 8 + 8 * 809, 8]);
   const events = nativeClient.decoder().push(joined([...nativeServer.greeting(HELLO, []), ...chunks]));
   assertEquals(events.flatMap((event) => event.kind === "ports" ? event.failure.ports : []), ports);
+});
+
+Deno.test("greeting() takes no more chunks for a port of each of 65,535 rules than their bytes need", () => {
+  using table = RuleTable.of(Array.from({ length: 65535 }, (_, index) => tcpRule(index + 1, 80)));
+  const failures = Array.from({ length: 65535 }, (_, rule) => ({
+    pif: 1,
+    rule,
+    ports: [{ first: rule + 1, last: rule + 1, errno: rule % 2 + 1 }],
+  }));
+  const header = { id: 1, name: "HOST", capabilities: 15 };
+  const chunks = [...nativeServer.greeting(HELLO, [{ header, table, failures }])];
+  for (const chunk of chunks) assertLessOrEqual(chunk.length, 8 + 65536);
+  // Magic, HELLO, PIF and END; 64 frames of records; and 24 bytes for each of the ports.
+  assertEquals(chunks.length, 4 + 64 + Math.ceil(65535 / Math.floor((8 + 65536) / 24)));
+  const decoder = nativeClient.decoder();
+  const events = chunks.flatMap((chunk) => decoder.push(chunk));
+  assertEquals(events.flatMap((event) => event.kind === "ports" ? [event.failure] : []), failures);
+});
+
+Deno.test("push() says what is wrong with the ports of a listed pif", () => {
+  using table = RuleTable.of([tcpRule(80, 80)]);
+  const ports = [{ first: 80, last: 80, errno: 98 }];
+  const listing = (failure: RuleFailure, change: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes) => {
+    const pif = { header: { id: 1, name: "HOST", capabilities: 15 }, table, failures: [failure] };
+    const greeting = change(joined(nativeServer.greeting(HELLO, [pif])));
+    return assertThrows(() => nativeClient.decoder().push(greeting), ProtocolError).message;
+  };
+  const runCount = (count: number) => (bytes: Uint8Array) => {
+    bytes[8 + 48 + 8 + 15] = count;
+    return bytes;
+  };
+  const fine = { pif: 1, rule: 0, ports };
+  const text = "Can't take the failed ports of pif 1";
+  assertEquals(listing({ ...fine, pif: 2 }), "Can't take PORTS: its pif id is 2, it must be 1, which is being listed");
+  assertEquals(listing({ ...fine, rule: 1 }), "Can't take PORTS: it is about rule 1, the table of pif 1 has 1");
+  assertEquals(listing(fine, runCount(2)), `${text}: there are only 1 runs, 2 were announced`);
+  assertEquals(
+    listing({ ...fine, ports: [...ports, ...ports] }, runCount(1)),
+    `${text}: there are 2 runs, 1 were announced`,
+  );
 });
 
 Deno.test("push() gives records that stay the receiver's", () => {
@@ -210,8 +255,8 @@ Deno.test("push() says what is wrong with a client's bytes", () => {
 
 Deno.test("push() refuses records of a server that couldn't be shown", () => {
   using table = RuleTable.of([tcpRule(80, 80)]);
-  const header = { id: 1, name: "HOST", capabilities: 15, ruleCount: 1 };
-  const greeting = joined(nativeServer.greeting(HELLO, [{ header, table }]));
+  const header = { id: 1, name: "HOST", capabilities: 15 };
+  const greeting = joined(nativeServer.greeting(HELLO, [{ header, table, failures: [] }]));
   const at = greeting.length - 8 - 64;
   for (const [offset, value] of [[54, 132], [55, 8], [57, 5], [32, 32], [47, 65]] as const) {
     const changed = greeting.slice();

@@ -170,8 +170,8 @@ Deno.test("shown() says which tables a version can't list, and greeting() lists 
     table.setAllStatus("bound");
     const shown = passtServer(version).shown(table);
     assertEquals(shown.kind, rules.length === expected.length ? "whole" : "part");
-    const header = { id: 7, name: "brücke", capabilities: 0x1ff, ruleCount: rules.length };
-    const events = listing(version, join([...passtServer(version).greeting(HELLO, [{ header, table }])]));
+    const pif = { header: { id: 7, name: "brücke", capabilities: 0x1ff }, table, failures: [] };
+    const events = listing(version, join([...passtServer(version).greeting(HELLO, [pif])]));
     assertEquals(pifsOf(events), [{ id: 7, name: "brücke", capabilities: 0x3f, rules: expected }]);
     if (shown.kind === "whole") continue;
     using echoed = RuleTable.of(expected);
@@ -182,7 +182,7 @@ Deno.test("shown() says which tables a version can't list, and greeting() lists 
 Deno.test("greeting() refuses a pif name that the field can't hold", () => {
   using table = RuleTable.of([]);
   const greet = (name: string) => {
-    const pif: PifTable = { header: { id: 1, name, capabilities: 0, ruleCount: 0 }, table };
+    const pif: PifTable = { header: { id: 1, name, capabilities: 0 }, table, failures: [] };
     return join([...passtServer(1).greeting(HELLO, [pif])]);
   };
   assertEquals(listedPifs(toHex(greet("é".repeat(63)))).pifs[0]?.name, "é".repeat(63));
@@ -298,9 +298,9 @@ function rulesOf(records: Uint8Array): Rule[] {
 function pifsOf(events: readonly ServerEvent[]) {
   return events.flatMap((event) => {
     if (event.kind !== "pif") return [];
-    const { ruleCount, ...pif } = event.pif;
+    const { ruleCount, runCount, ...pif } = event.pif;
     const rules = events.flatMap((one) => one.kind === "rules" && one.pif === pif.id ? rulesOf(one.records) : []);
-    assertEquals(rules.length, ruleCount);
+    assertEquals([rules.length, 0], [ruleCount, runCount]);
     return [{ ...pif, rules }];
   });
 }

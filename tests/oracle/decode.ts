@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { ClientEvent, Code, ServerEvent, Verdict } from "../../codec/types.ts";
+import type { ClientEvent, Code, PifHeader, ServerEvent, Verdict } from "../../codec/types.ts";
 import { formatOracleAddress } from "./address.ts";
 import { Broken, Fields, FrameReader, Incomplete } from "./frame_reader.ts";
 import { type RawRecord, readRecords } from "./record.ts";
@@ -63,6 +63,7 @@ export function decodeServer(bytes: Uint8Array): Decoded<ServerEvent> {
       const event = readPif(reader.expect(TYPE.PIF), seen);
       events.push(event);
       readRules(reader, (event) => events.push(event), event.pif.id, event.pif.ruleCount, "listing");
+      readListedPorts(reader, events, event.pif);
     }
     reader.expect(TYPE.END);
     events.push({ kind: "listed" });
@@ -115,12 +116,12 @@ function readPif(fields: Fields, seen: Set<number>): ServerEvent & { kind: "pif"
   const id = pifId(fields.number(4), seen);
   const capabilities = fields.number(4);
   const ruleCount = fields.number(4);
-  fields.zero(4);
+  const runCount = fields.number(4);
   const target = fields.big(16);
   const name = terminated(fields.take(128));
   if (name === "") throw new Broken("bad-field");
   const defaultTarget = target === 0n ? {} : { defaultTarget: formatOracleAddress(target) };
-  return { kind: "pif", pif: { id, name, capabilities, ...defaultTarget, ruleCount } };
+  return { kind: "pif", pif: { id, name, capabilities, ...defaultTarget, ruleCount, runCount } };
 }
 
 function readUpdate(fields: Fields, limits: OracleLimits): ClientEvent & { kind: "update" } {
@@ -168,7 +169,7 @@ function readTable(
 /** Frames that can't stand before the last record of a table, but right after it. */
 const AFTER_RECORDS: Readonly<Record<Place, readonly number[]>> = {
   update: [TYPE.TABLE, TYPE.END],
-  listing: [TYPE.PIF, TYPE.END],
+  listing: [TYPE.PIF, TYPE.PORTS, TYPE.END],
   report: [TYPE.TABLE, TYPE.PORTS, TYPE.END],
 };
 
@@ -211,6 +212,21 @@ function checkRecord(record: RawRecord, place: Place): void {
   if (!known || !portsInOrder || interfaceNameOf(record.interfaceName) === undefined) throw new Broken("bad-field");
 }
 
+/** Reads the announced runs of a pif's failed ports, and sees to it that no more follow. */
+function readListedPorts(reader: FrameReader, events: ServerEvent[], pif: PifHeader): void {
+  let left = pif.runCount;
+  while (left > 0) {
+    const type = reader.peek();
+    if (type === TYPE.PIF || type === TYPE.END) throw new Broken("run-count");
+    if (type !== TYPE.PORTS) throw new Broken("unexpected-frame");
+    const count = reader.peekLength() / 8 - 1;
+    if (count > left) throw new Broken("run-count");
+    events.push(readPorts(reader.expect(TYPE.PORTS), pif));
+    left -= count;
+  }
+  if (reader.peek() === TYPE.PORTS) throw new Broken("run-count");
+}
+
 function readReport(reader: FrameReader, events: ServerEvent[]): void {
   events.push({ kind: "result", verdict: readVerdict(reader.expect(TYPE.RESULT), false) });
   const seen = new Set<number>();
@@ -250,9 +266,10 @@ function readVerdict(fields: Fields, rejected: boolean): Verdict {
   };
 }
 
-function readPorts(fields: Fields): ServerEvent {
+function readPorts(fields: Fields, listed?: PifHeader): ServerEvent {
   const pif = pifId(fields.number(4), new Set());
   const rule = fields.number(4);
+  if (listed !== undefined && (pif !== listed.id || rule >= listed.ruleCount)) throw new Broken("bad-field");
   const ports = [];
   while (fields.left > 0) {
     const [first, last, errno] = [fields.number(2), fields.number(2), fields.number(2)];

@@ -15,6 +15,9 @@ function forwarderOf(backend: FakeBackend): Forwarder {
 
 const tables = (rules: Iterable<Rule>) => new Map([[HOST, RuleTable.of(rules)]]);
 
+/** What a listing tells of ports without a socket. */
+const portsOf = (forwarder: Forwarder) => forwarder.failures(HOST).map(({ rule, ports }) => ({ rule, ports }));
+
 async function committed(forwarder: Forwarder, rules: Iterable<Rule>): Promise<void> {
   (await forwarder.apply(tables(rules))).commit();
 }
@@ -81,6 +84,7 @@ Deno.test("Forwarder.apply() followed by rollback() says which released endpoint
     { rule: 1, status: "failed", ports: [{ first: 20, last: 20, errno: 98 }], fault: true },
   ]);
   assertEquals(forwarder.table(HOST).listedRules().map(({ status }) => status), ["bound", "failed"]);
+  assertEquals(portsOf(forwarder), [{ rule: 1, ports: [{ first: 20, last: 20, errno: 98 }] }]);
   assertEquals(backend.serving(), ["TCP [127.0.0.1]:10 -> 127.0.0.1:1 #1"]);
 });
 
@@ -95,6 +99,7 @@ Deno.test("Forwarder.retryLost() gets back what a rollback has lost, once it is 
   backend.fails = () => false;
   assertEquals(await forwarder.retryLost(), [{ protocol: "tcp", address: "127.0.0.1", port: 20 }]);
   assertEquals([forwarder.hasLost, forwarder.table(HOST).listed(0).status], [false, "bound"]);
+  assertEquals(portsOf(forwarder), []);
   assertEquals(backend.serving(), ["TCP [127.0.0.1]:20 -> 127.0.0.1:1 #3"]);
 });
 
@@ -144,6 +149,21 @@ Deno.test("Forwarder.apply() tries missing endpoints again, and keeps what it ge
   await change.rollback();
   assertEquals(backend.serving().length, 3);
   assertEquals(forwarder.table(HOST).listed(0), { ...weak, status: "bound", failedPorts: 0 });
+});
+
+Deno.test("Forwarder.failures() tells what the last settled change has left, and nothing of one that stands uncommitted", async () => {
+  const backend = new FakeBackend();
+  await using forwarder = forwarderOf(backend);
+  const weak = tcpRule(10, 1, { lastPort: 15, weak: true });
+  backend.fails = ({ port }) => [11, 12, 14].includes(port);
+  await committed(forwarder, [tcpRule(9, 1), weak]);
+  const missing = [{ rule: 1, ports: [{ first: 11, last: 12, errno: 98 }, { first: 14, last: 14, errno: 98 }] }];
+  assertEquals(portsOf(forwarder), missing);
+  backend.fails = ({ port }) => port === 15;
+  const change = await forwarder.apply(tables([{ ...weak, address: "*" }]));
+  assertEquals(portsOf(forwarder), missing);
+  change.commit();
+  assertEquals(portsOf(forwarder), [{ rule: 0, ports: [{ first: 15, last: 15, errno: 98 }] }]);
 });
 
 Deno.test("Forwarder.apply() takes a weak rule without a single socket for a fault, and one with some for none", async () => {
