@@ -15,7 +15,8 @@
 
 import { type StagedUpdate, UpdateError, type UpdateResult } from "../client.ts";
 import type { Operator } from "./operator.ts";
-import { counted, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
+import { counted } from "./quantities.ts";
 
 /** An update that its server has applied and holds. */
 export interface HeldUpdate {

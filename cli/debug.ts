@@ -7,7 +7,8 @@
 import type { ListedPif, Session, TableEdits } from "../client.ts";
 import { ruleText } from "../codec/format.ts";
 import { printable } from "../codec/printable.ts";
-import { capabilityNames, counted } from "./output.ts";
+import { capabilityNames } from "./output.ts";
+import { counted } from "./quantities.ts";
 import type { Verification } from "./verify.ts";
 
 /** What the server has said of itself. */

@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { ReportedPorts } from "../client.ts";
+import type { ListedPif, ReportedPorts } from "../client.ts";
 import { ruleText } from "../codec/format.ts";
 import { printable } from "../codec/printable.ts";
 import type { FailedPorts, Rule } from "../codec/types.ts";
 import { errorText, systemError, systemErrorOfNumber } from "../sync/errno.ts";
-import { portsRow } from "./output.ts";
 import { type Holder, holdersText, strangersAt, type WantedPorts } from "./processes.ts";
+import { counted, portsRow } from "./quantities.ts";
 
 /** Failed ports in a row. */
 export interface ExplainedPorts extends FailedPorts {
@@ -23,6 +23,11 @@ export interface ExplainedPorts extends FailedPorts {
 /** The failed ports of one rule. */
 export interface ExplainedFailure extends ReportedPorts {
   readonly ports: readonly ExplainedPorts[];
+}
+
+/** A listed pif with its failures explained. */
+export interface ExplainedPif extends ListedPif {
+  readonly failures: readonly ExplainedFailure[];
 }
 
 /** Who listens on ports that a server could not have, one list for each; {@linkcode strangersAt} of a control socket. */
@@ -64,6 +69,40 @@ export function explainedAt(
   tables: Readonly<Record<string, readonly Rule[]>>,
 ): ExplainedFailure[] {
   return explainFailures(failures, tables, (wanted) => strangersAt(path, wanted));
+}
+
+/** The pifs that the server whose control socket is at `path` lists, with their failures explained. */
+export function explainedPifs(path: string, pifs: readonly ListedPif[]): ExplainedPif[] {
+  const tables = Object.fromEntries(pifs.map(({ name, rules }) => [name, rules]));
+  const explained = explainedAt(path, pifs.flatMap(({ failures }) => failures), tables);
+  return pifs.map((pif) => ({ ...pif, failures: explained.filter(({ pif: name }) => name === pif.name) }));
+}
+
+/** The most rows of ports that one line names for one reason: as many as fit beside a rule. */
+const MOST_ROWS = 8;
+
+/**
+ * Failed ports of one rule in one line, by reason: `8002-8004, 8009: address in use (EADDRINUSE), held by nginx (12)`.
+ *
+ * @param all whether these are all ports of the rule, so that a reason that they share says enough
+ */
+export function failureNote(ports: readonly ExplainedPorts[], all: boolean): string {
+  const reasons = [...Map.groupBy(ports, reasonText)];
+  return reasons.map(([reason, rows]) => all && reasons.length === 1 ? reason : `${rowsText(rows)}: ${reason}`)
+    .map(printable).join("; ");
+}
+
+/** Why ports have no socket, and because of whom: `address in use (EADDRINUSE), held by nginx (12)`. */
+function reasonText({ errno, holders }: ExplainedPorts): string {
+  const held = holdersText(holders);
+  return `${errorText(systemErrorOfNumber(errno))}${held === "" ? "" : `, held by ${held}`}`;
+}
+
+/** As `80-81, 83`; of many rows the first ones, and how many ports the others are. */
+function rowsText(rows: readonly FailedPorts[]): string {
+  const text = rows.slice(0, MOST_ROWS).map(portsRow).join(", ");
+  const more = rows.slice(MOST_ROWS).reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  return more === 0 ? text : `${text} and ${counted(more, "more port")}`;
 }
 
 /** The failures as lines with columns, the first of which names them; no lines if there are no failures. */

@@ -8,10 +8,11 @@ import { CAPABILITY } from "../codec/constants.ts";
 import { ruleText, tableText } from "../codec/format.ts";
 import type { PortRange } from "../codec/specifier.ts";
 import type { ListedRule, Rule } from "../codec/types.ts";
-import type { ListedPif, Session, UpdateResult } from "../client.ts";
+import type { Session, UpdateResult } from "../client.ts";
 import type { TableChange } from "./changes.ts";
-import type { ExplainedFailure } from "./failures.ts";
+import { type ExplainedFailure, type ExplainedPif, failureNote } from "./failures.ts";
 import { type Holder, holdersText } from "./processes.ts";
+import { counted, portsRow } from "./quantities.ts";
 import type { MissingListeners, Verification } from "./verify.ts";
 
 /** Where a command prints to; tests give one of their own. */
@@ -34,20 +35,27 @@ export class OutputError extends Error {
 }
 
 /** A printed listing, under a heading. */
-export function listingText(heading: string, path: string, pifs: readonly ListedPif[]): string {
-  return [`${heading} (${path})\n`, ...pifs.map(({ name, rules }) => tableText(name, rules, statusNote))].join("");
+export function listingText(heading: string, path: string, pifs: readonly ExplainedPif[]): string {
+  const tables = pifs.map(({ name, rules, failures }) => {
+    const failed = new Map(failures.map((failure) => [failure.rule, failure]));
+    return tableText(name, rules, (rule, index) => statusNote(rule, failed.get(index)));
+  });
+  return [`${heading} (${path})\n`, ...tables].join("");
 }
 
 /** What stands behind a rule that isn't served as it reads. */
-function statusNote({ status, failedPorts }: ListedRule): string {
+function statusNote(
+  { status, failedPorts }: ListedRule,
+  { ports }: Pick<ExplainedFailure, "ports"> = { ports: [] },
+): string {
   switch (status) {
     case "unset":
     case "bound":
       return "";
     case "partial":
-      return ` (${counted(failedPorts, "port")} without a socket)`;
+      return ` (${counted(failedPorts, "port")} without a socket${noteText(failureNote(ports, false))})`;
     case "failed":
-      return " (failed)";
+      return ` (failed${noteText(failureNote(ports, true))})`;
     case "waiting":
       return " (waiting)";
     default:
@@ -55,17 +63,21 @@ function statusNote({ status, failedPorts }: ListedRule): string {
   }
 }
 
+function noteText(note: string): string {
+  return note === "" ? "" : `: ${note}`;
+}
+
 /** A listing for programs. */
-export function listingJson(path: string, { dialect, hello, pifs }: Session): unknown {
+export function listingJson(path: string, { dialect, hello }: Session, pifs: readonly ExplainedPif[]): unknown {
   return { path, ...dialectJson(dialect), ...revisionJson(dialect, hello.revision), pifs: pifsJson(pifs) };
 }
 
 /** What a command knows beyond the server's own answer. */
 export interface Findings {
   /** The tables as they were before the update. */
-  readonly before?: readonly ListedPif[];
+  readonly before?: readonly ExplainedPif[];
   /** The tables as they are now. */
-  readonly after?: readonly ListedPif[];
+  readonly after?: readonly ExplainedPif[];
   /** What the kernel's list of sockets says; absent if nobody has asked it. */
   readonly verification?: Verification;
   /** The result's failures, explained. */
@@ -127,7 +139,7 @@ function revisionJson({ name }: Session["dialect"], revision: bigint) {
   return name === "native" ? { revision: Number(revision) } : {};
 }
 
-function pifsJson(pifs: readonly ListedPif[]) {
+function pifsJson(pifs: readonly ExplainedPif[]) {
   return pifs.map(({ capabilities, ...pif }) => ({ ...pif, capabilities: capabilityNames(capabilities) }));
 }
 
@@ -163,19 +175,9 @@ function heldText(rows: readonly { readonly holders?: readonly Holder[] }[]): st
   return holders.size === 0 ? "" : `: ${holdersText([...holders.values()])}`;
 }
 
-/** Ports in a row, as `80` or `80-81`. */
-export function portsRow({ first, last }: PortRange): string {
-  return first === last ? String(first) : `${first}-${last}`;
-}
-
 /** Rows of ports, as `port 80` or `ports 80-81, 83`. */
 function portsText(rows: readonly PortRange[]): string {
   const text = rows.map(portsRow).join(", ");
   const [only, ...more] = rows;
   return only?.first === only?.last && more.length === 0 ? `port ${text}` : `ports ${text}`;
-}
-
-/** As `1 rule` and `2 rules`. */
-export function counted(count: number, noun: string): string {
-  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

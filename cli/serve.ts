@@ -13,7 +13,8 @@ import { ephemeralPorts } from "./ephemeral.ts";
 import { EXIT, type ExitStatus } from "./exit_status.ts";
 import { SERVE_HELP } from "./help.ts";
 import { BACKENDS, CONCURRENCY, SERVE_OPTIONS } from "./options.ts";
-import { counted, type Output } from "./output.ts";
+import type { Output } from "./output.ts";
+import { counted } from "./quantities.ts";
 import { Signals } from "./signals.ts";
 
 /** What a command line asks for. */

@@ -27,7 +27,7 @@ import { type Edit, editTables } from "./edit.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { errorMessage } from "./error_text.ts";
 import { EXIT, type ExitStatus, exitStatusOf } from "./exit_status.ts";
-import { explainedAt, type ExplainedFailure, failureLines } from "./failures.ts";
+import { explainedAt, type ExplainedFailure, explainedPifs, failureLines } from "./failures.ts";
 import { type Operator, operatorAt } from "./operator.ts";
 import {
   checkText,
@@ -105,8 +105,9 @@ export async function updateCommand(
     using session = await connect(path);
     debug(greetingLines(path, session));
     if (!wanted.changes) {
+      const pifs = explainedPifs(path, session.pifs);
       output.print(
-        json ? jsonText(listingJson(path, session)) : listingText(HEADING[session.dialect.name], path, session.pifs),
+        json ? jsonText(listingJson(path, session, pifs)) : listingText(HEADING[session.dialect.name], path, pifs),
       );
       return EXIT.DONE;
     }
@@ -247,12 +248,13 @@ async function tell(result: UpdateResult, here: Try): Promise<ExitStatus> {
 async function conclude(result: UpdateResult, { session, wanted, output }: Try, findings: Findings): Promise<void> {
   const { path, json, show } = wanted;
   try {
-    const { pifs: before, dialect } = session;
+    const { dialect } = session;
     if (!show || !changed(result)) {
       if (json) output.print(jsonText(resultJson(path, dialect, result, findings)));
       return;
     }
-    const { pifs: after } = await look(path);
+    const before = explainedPifs(path, session.pifs);
+    const after = explainedPifs(path, (await look(path)).pifs);
     output.print(
       json
         ? jsonText(resultJson(path, dialect, result, { ...findings, before, after }))
@@ -268,7 +270,7 @@ function tellNothingToChange({ session, wanted, output }: Try): ExitStatus {
   const { path, json, show, check, debug } = wanted;
   if (check || debug || wanted.confirmSeconds !== undefined) output.complain(NOTHING_TO_CHANGE);
   if (json) output.print(jsonText(unchangedJson(path, session)));
-  else if (show) output.print(listingText(HEADING[session.dialect.name], path, session.pifs));
+  else if (show) output.print(listingText(HEADING[session.dialect.name], path, explainedPifs(path, session.pifs)));
   return EXIT.DONE;
 }
 

@@ -57,9 +57,11 @@ export function ruleText(rule: Rule): string {
 export function tableText<R extends Rule>(
   name: string,
   rules: readonly R[],
-  note: (rule: R) => string = () => "",
+  note: (rule: R, index: number) => string = () => "",
 ): string {
-  return [`  ${printable(name)}\n`, ...rules.map((rule) => `    ${ruleLine(rule)}${note(rule)}\n`)].join("");
+  return [`  ${printable(name)}\n`, ...rules.map((rule, index) => `    ${ruleLine(rule)}${note(rule, index)}\n`)].join(
+    "",
+  );
 }
 
 /**

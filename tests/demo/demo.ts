@@ -5,6 +5,7 @@
  * @module
  */
 
+import { explainedPifs } from "../../cli/failures.ts";
 import { listingText } from "../../cli/output.ts";
 import { connect, look, type Rule, serve } from "../../mod.ts";
 import { freePort } from "../free_port.ts";
@@ -45,7 +46,7 @@ print(`${bold("pesto")}: a port forwarder whose rules change while it runs\n`);
 
 step(1, "A web server, and a forwarder in front of it");
 await using _server = await serve({ path, rules: { HOST: [rule(stays)] } });
-print(listingText("The table", "before", (await look(path)).pifs));
+print(listingText("The table", "before", explainedPifs(path, (await look(path)).pifs)));
 const answer = await (await fetch(`http://127.0.0.1:${stays}/`)).text();
 print(`GET http://127.0.0.1:${stays}/  ${dim("->")}  ${green(answer.trim())}\n`);
 
@@ -66,7 +67,7 @@ progress();
 print("\n");
 
 step(3, "What the clients noticed");
-const pifs = (await look(path)).pifs;
+const pifs = explainedPifs(path, (await look(path)).pifs);
 print(listingText("The table", "after", pifs.map((pif) => ({ ...pif, rules: pif.rules.slice(0, 4) }))));
 print(dim(`    and ${(pifs[0]?.rules.length ?? 0) - 4} more\n`));
 const number = (value: number) => value.toLocaleString("en").padStart(9);

@@ -1,6 +1,9 @@
 import { COMPLETIONS_HELP, HELP, PROGRAM_VERSION, SERVE_HELP, SETTLE_HELP } from "../../cli/help.ts";
+import { connect } from "../../client.ts";
 import { assert, assertEquals, assertStringIncludes } from "../assert.ts";
+import { freeRow } from "../free_port.ts";
 import { EchoTarget, firstWords, freePorts, isRefused } from "../harness.ts";
+import { tcpRule } from "../rules.ts";
 import { pesto, pestoInShell, Serving } from "./program.ts";
 
 /** A folder, a target, free ports, and a server with one rule. */
@@ -95,6 +98,35 @@ Deno.test("pesto exits with 2 when a port is taken, and the old table is in forc
     "Nothing changed: the old table is in force",
   ]);
   assertEquals(await firstWords(it.port), "A");
+});
+
+Deno.test("pesto lists which ports of a rule another process has, whenever it is asked, and what is no longer so", async () => {
+  await using it = await forwarding(0);
+  const first = freeRow(3);
+  const [taken, last] = [first + 1, first + 2];
+  const other = Deno.listen({ hostname: "127.0.0.1", port: taken });
+  using session = await connect(it.path);
+  const weak = tcpRule(first, it.target.port, { lastPort: last, weak: true });
+  await session.update({ HOST: [...session.pifs[0]?.rules ?? [], weak] });
+  // The process that holds the port is the one that runs this test.
+  const holder = { pid: Deno.pid, command: (await Deno.readTextFile("/proc/self/comm")).trimEnd() };
+  const held = `address in use (EADDRINUSE), held by ${holder.command} (${holder.pid})`;
+  for (let times = 0; times < 2; times++) {
+    const { status, stdout, stderr } = await pesto(it.path);
+    assertEquals([status, stderr], [0, ""]);
+    assertStringIncludes(stdout, ` (1 port without a socket: ${taken}: ${held})\n`);
+  }
+  const [host] = JSON.parse((await pesto("--json", it.path)).stdout).pifs;
+  assertEquals([host.rules[1].status, host.rules[1].failedPorts], ["partial", 1]);
+  const row = { first: taken, last: taken, errno: 98, error: "EADDRINUSE", holders: [holder] };
+  assertEquals(host.failures, [{ pif: "HOST", rule: 1, ports: [row] }]);
+
+  other.close();
+  const again = await pesto("-s", "-A", "--json", "-t", `127.0.0.1/${freePorts(1)[0]}:${it.target.port}`, it.path);
+  const { before, after } = JSON.parse(again.stdout);
+  assertEquals(before[0].failures.map(({ rule }: { rule: number }) => rule), [1]);
+  assertEquals([after[0].rules[1].status, after[0].failures], ["bound", []]);
+  assert(!(await pesto(it.path)).stdout.includes("without a socket"));
 });
 
 Deno.test("pesto and pesto serve exit with 1 and a sentence when they are called wrongly", async (test) => {
