@@ -3,7 +3,8 @@
  * writes bytes will do.
  *
  * Theory of operation. `next` hands out events one by one and reads only when none is left over. A read that was
- * interrupted by its signal stays pending and is taken up by the following `next`, so no byte is lost. After the other
+ * interrupted by its signal stays pending and is taken up by the following `next`, so no byte is lost. A fault that the
+ * decoder has found behind events comes once they are handed out, before anything more is read. After the other
  * side hung up, or a read or the decoder failed, every further `next` says so again.
  *
  * @module
@@ -23,6 +24,7 @@ export interface Connection {
 
 /** Bytes taken from the connection at a time: about one of the largest frames. */
 const READ_SIZE = 64 * 1024;
+const NOTHING = new Uint8Array(0);
 
 /** One end of a control connection. */
 export class Channel<Event extends { readonly kind: string }> implements Disposable {
@@ -54,6 +56,11 @@ export class Channel<Event extends { readonly kind: string }> implements Disposa
       if (event !== undefined) {
         this.#nextEvent++;
         return event;
+      }
+      if (this.#nextEvent > 0) {
+        this.#events = this.#decoder.push(NOTHING);
+        this.#nextEvent = 0;
+        continue;
       }
       const bytes = await interruptible(this.#read(), signal);
       if (bytes === undefined) {

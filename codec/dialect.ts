@@ -10,11 +10,12 @@ import type { ClientEvent, Hello, PifHeader, RuleFailure, ServerEvent, UpdateHea
 
 /**
  * An incremental decoder: bytes cut anywhere go in, whole events come out. It does no I/O and keeps no more than one
- * frame. Once it has thrown it is dead: every further `push` throws the same error.
+ * frame. Once it has found a fault it is dead: every further `push` throws the same error.
  */
 export interface Decoder<Event> {
   /**
-   * The events that these bytes complete.
+   * The events that these bytes complete. If a fault follows them, the next call throws it, with or without more bytes;
+   * only the released dialect drops them, since a server of it has no magic to tell a client from a stray program by.
    *
    * @throws {ProtocolError} if the bytes can't be a part of this dialect, as soon as that is certain
    */

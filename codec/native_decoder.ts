@@ -15,7 +15,8 @@
  *              report ─TABLE RULES…▶ report … ─PORTS▶ failures … ─END▶ applied for the last one, or over
  *              answer, applied ─REJECTED▶ over
  *
- * A fault is final: the decoder throws the same error again whatever comes.
+ * A fault is final: the decoder throws the same error again whatever comes. What came whole before it in the same bytes is
+ * handed on first, so that nothing depends on how they were cut.
  *
  * @module
  */
@@ -84,7 +85,7 @@ class NativeDecoder<Event> implements Decoder<Event> {
       this.#frames.push(bytes.subarray(this.#takeMagic(bytes)));
     } catch (error) {
       this.#fault = { error };
-      throw error;
+      if (this.#events.length === 0) throw error;
     }
     return this.#events.splice(0);
   }

@@ -8,6 +8,9 @@
  *              │                                      └─ throws ──▶ dead
  *              └─ hang-up ──▶ fine if the script said so, otherwise truncated
  *
+ * A fault takes with it the events that the same bytes have completed: what follows an update in one piece tells a stray
+ * program from a client, where no magic does.
+ *
  * Bytes that came too early for their field are kept in a buffer of just that field's size: nothing is stored but the
  * one field that is incomplete.
  *

@@ -278,6 +278,29 @@ Deno.test("serve() refuses bytes that aren't the protocol's, and serves on", asy
   }
 });
 
+Deno.test("serve() takes a one-shot update that has come whole, whatever follows it in the same piece or the next", async () => {
+  await using it = await oneRule(2);
+  for (const [index, port] of it.free.entries()) {
+    const update = updateBytes([tcpRule(port, it.target.port)]);
+    using client = await RawClient.connect(it.path);
+    const garbage = new TextEncoder().encode("garbage!");
+    await client.send(...index === 0 ? [joinedFrames(update, garbage)] : [update, garbage]);
+    assertEquals((await client.verdict()).outcome, "done");
+    assertEquals(await firstWords(port), "A");
+  }
+});
+
+Deno.test("serve() rolls back a table whose client breaks the protocol after APPLY, in one piece with it", async () => {
+  await using it = await oneRule(1);
+  using client = await RawClient.connect(it.path);
+  const update = updateBytes([tcpRule(it.free[0] ?? 0, it.target.port)], { mode: "staged" });
+  await client.send(joinedFrames(update, nativeClient.signal("apply"), new TextEncoder().encode("garbage!")));
+  const [applied, end] = [await client.verdict(), await client.verdict()];
+  assertEquals([applied.outcome, end.outcome, end.code], ["done", "rolled-back", "unknown-frame"]);
+  await client.closed();
+  await it.unharmed();
+});
+
 function joinedFrames(...parts: Iterable<number>[]): Uint8Array {
   return new Uint8Array(parts.flatMap((part) => [...part]));
 }

@@ -1,6 +1,7 @@
 import { Channel, type Connection } from "../../codec/channel.ts";
 import type { Decoder } from "../../codec/dialect.ts";
 import { ProtocolError } from "../../codec/errors.ts";
+import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { assert, assertEquals, assertRejects } from "../assert.ts";
 
 interface Letter {
@@ -85,6 +86,18 @@ Deno.test("Channel.next() throws what the decoder throws, at the end of the byte
   const channel = new Channel(cut, letters());
   await channel.next();
   assertEquals((await assertRejects(() => channel.next(), ProtocolError)).code, "truncated");
+});
+
+Deno.test("Channel.next() hands out what came before a fault, and throws it before it reads on", async () => {
+  const fake = new Fake();
+  const decoder = nativeServer.decoder({ maxPifs: 1, maxRules: 1 });
+  const channel = new Channel<Letter>(fake, decoder);
+  const bytes = Uint8Array.of(...nativeClient.settle("commit"), ...nativeClient.signal("commit"));
+  fake.feed(new TextDecoder().decode(bytes));
+  assertEquals(await channel.next(), { kind: "commit" });
+  for (let times = 0; times < 2; times++) {
+    assertEquals((await assertRejects(() => channel.next(), ProtocolError)).code, "unexpected-frame");
+  }
 });
 
 Deno.test("Channel.next() refuses more bytes than the other side may send", async () => {

@@ -1,4 +1,5 @@
 import { FRAME, MAX_SENTENCE } from "../../codec/constants.ts";
+import type { Decoder } from "../../codec/dialect.ts";
 import { ProtocolError } from "../../codec/errors.ts";
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { RuleTable } from "../../codec/table.ts";
@@ -58,9 +59,17 @@ function sentUpdate(table: RuleTable): Uint8Array {
   return joined(nativeClient.update(UPDATE, [{ pif: 1, table }]));
 }
 
+/** The fault in these bytes, once the events before it have been given. */
+function faultOf(decoder: Decoder<unknown>, bytes: Uint8Array): ProtocolError {
+  return assertThrows(() => {
+    decoder.push(bytes);
+    decoder.push(new Uint8Array(0));
+  }, ProtocolError);
+}
+
 /** What a fault in a client's bytes is called. */
 function clientFault(...parts: Uint8Array[]): ProtocolError {
-  return assertThrows(() => nativeServer.decoder(LIMITS).push(joined(parts)), ProtocolError);
+  return faultOf(nativeServer.decoder(LIMITS), joined(parts));
 }
 
 function magicAndUpdate(): Uint8Array {
@@ -191,7 +200,7 @@ Deno.test("push() says what is wrong with the ports of a listed pif", () => {
   const listing = (failure: RuleFailure, change: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes) => {
     const pif = { header: { id: 1, name: "HOST", capabilities: 15 }, table, failures: [failure] };
     const greeting = change(joined(nativeServer.greeting(HELLO, [pif])));
-    return assertThrows(() => nativeClient.decoder().push(greeting), ProtocolError).message;
+    return faultOf(nativeClient.decoder(), greeting).message;
   };
   const runCount = (count: number) => (bytes: Uint8Array) => {
     bytes[8 + 48 + 8 + 15] = count;
@@ -261,7 +270,7 @@ Deno.test("push() refuses records of a server that couldn't be shown", () => {
   for (const [offset, value] of [[54, 132], [55, 8], [57, 5], [32, 32], [47, 65]] as const) {
     const changed = greeting.slice();
     changed[at + offset] = value;
-    const error = assertThrows(() => nativeClient.decoder().push(changed), ProtocolError);
+    const error = faultOf(nativeClient.decoder(), changed);
     assertEquals(error.code, "bad-field");
     assertEquals(error.message, "Can't take rule 0 of pif 1: a field of its record has a value that it can't have");
   }
