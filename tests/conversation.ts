@@ -8,6 +8,7 @@
 import type { ClientDialect, Decoder, PifTable, Report, ServerDialect } from "../codec/dialect.ts";
 import { RuleTable } from "../codec/table.ts";
 import type { ClientEvent, RuleFailure, ServerEvent } from "../codec/types.ts";
+import { concat } from "./bytes.ts";
 
 /** The chunks that the encoders make of a client's events; the first must be `update`, or the only one a decision. */
 export function speakAsClient(dialect: ClientDialect, events: readonly ClientEvent[]): Uint8Array[] {
@@ -87,13 +88,7 @@ function takeRules(queue: { kind: string; records?: Uint8Array }[]): RuleTable {
     frames.push(event.records);
     queue.shift();
   }
-  const records = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
-  let at = 0;
-  for (const frame of frames) {
-    records.set(frame, at);
-    at += frame.length;
-  }
-  return RuleTable.ofRecords(records);
+  return RuleTable.ofRecords(concat(frames));
 }
 
 function takePorts(queue: ServerEvent[]): RuleFailure[] {

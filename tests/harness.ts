@@ -8,6 +8,7 @@ import type { Rule, ServerEvent, UpdateHeader, Verdict } from "../codec/types.ts
 import { VERSION } from "../codec/constants.ts";
 import { serve, type ServeOptions, type Server } from "../server.ts";
 import { look } from "../client.ts";
+import { concat } from "./bytes.ts";
 import { freePort } from "./free_port.ts";
 
 /** A server with a control socket in a temporary folder; disposing of it removes both. */
@@ -114,18 +115,7 @@ export function updateBytes(
     pifCount: updates.length,
     ...more,
   };
-  return joined([...nativeClient.update(header, updates)]);
-}
-
-/** Chunks as one array of bytes. */
-export function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
+  return concat([...nativeClient.update(header, updates)]);
 }
 
 /** A TCP server on 127.0.0.1 that sends its name to whoever connects, and then echoes. */

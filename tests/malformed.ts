@@ -6,7 +6,8 @@
  */
 
 import type { Code } from "../codec/types.ts";
-import { CLIENT_MAGIC_BYTES, frame, join, SERVER_MAGIC_BYTES, TYPE, u16, u32, u64 } from "./oracle/frames.ts";
+import { concat } from "./bytes.ts";
+import { CLIENT_MAGIC_BYTES, frame, SERVER_MAGIC_BYTES, TYPE, u16, u32, u64 } from "./oracle/frames.ts";
 import { recordOf, writeRecord } from "./oracle/record.ts";
 
 /** One way of breaking the protocol. */
@@ -258,7 +259,7 @@ function* wrongOrder(): Iterable<Malformed> {
   for (const { name, sender, before, allowed, miscounted = [], runsMiscounted = [] } of STATES) {
     for (const type of Object.keys(TYPE) as TypeName[]) {
       if (allowed.includes(type)) continue;
-      const bytes = join([...before, frame(TYPE[type], new Uint8Array(LENGTHS[type].least))]);
+      const bytes = concat([...before, frame(TYPE[type], new Uint8Array(LENGTHS[type].least))]);
       const code = miscounted.includes(type)
         ? "rule-count"
         : runsMiscounted.includes(type)
@@ -273,7 +274,7 @@ function* wrongOrder(): Iterable<Malformed> {
 function* wrongHeaders(): Iterable<Malformed> {
   for (const { name, sender, before, allowed, runsMiscounted = [] } of STATES) {
     const header = (type: number, zero: number, length: number) =>
-      join([...before, Uint8Array.from([...u16(type), ...u16(zero), ...u32(length)])]);
+      concat([...before, Uint8Array.from([...u16(type), ...u16(zero), ...u32(length)])]);
     for (const type of allowed) {
       const { least, most, wrong } = LENGTHS[type];
       for (const length of [...wrong, 0x00ffffff, 0x7fffffc0, 0x80000000, 0xffffffc0, 0xffffffff]) {
@@ -300,7 +301,7 @@ function* wrongHeaders(): Iterable<Malformed> {
 
 function* wrongFields(sender: Sender): Iterable<Malformed> {
   const fields = sender === "client" ? clientFields() : serverFields();
-  for (const [name, code, frames] of fields) yield { name, sender, bytes: join(frames), code };
+  for (const [name, code, frames] of fields) yield { name, sender, bytes: concat(frames), code };
 }
 
 type Field = readonly [name: string, code: Code, frames: readonly Uint8Array[]];
@@ -322,7 +323,7 @@ function* clientFields(): Iterable<Field> {
     yield [`a table of ${count} rules`, "too-many-rules", updated(tableFrame(1, count))];
   }
   for (let at = 56; at < 64; at++) {
-    const records = join([RECORD, RECORD]);
+    const records = concat([RECORD, RECORD]);
     records[64 + at] = 1;
     yield [`byte ${at} of a record`, "reserved-bytes", updated(tableFrame(1, 2), frame(TYPE.RULES, records))];
   }

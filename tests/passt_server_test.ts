@@ -5,7 +5,8 @@ import { passtClient } from "../codec/passt.ts";
 import { RuleTable } from "../codec/table.ts";
 import type { Rule } from "../codec/types.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
-import { EchoTarget, firstWords, freePorts, isRefused, joined, TestServer } from "./harness.ts";
+import { concat } from "./bytes.ts";
+import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
 import { tcpRule } from "./rules.ts";
 
 /** A server with both control sockets, a target, a rule to it and free ports. */
@@ -42,7 +43,7 @@ async function send(path: string, bytes: Uint8Array): Promise<void> {
 function passtUpdate(rules: readonly Rule[]): Uint8Array {
   using table = RuleTable.of(rules);
   const header = { version: 2, mode: "one-shot", rollBackUndelivered: false, holdSeconds: 0, pifCount: 1 } as const;
-  return joined([...passtClient(2).update(header, [{ pif: 1, table }])]);
+  return concat([...passtClient(2).update(header, [{ pif: 1, table }])]);
 }
 
 const ports = (rules: readonly Rule[]) => rules.map(({ firstPort }) => firstPort);

@@ -14,10 +14,10 @@
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { diffTables, RuleTable, type TablePolicy } from "../../codec/table.ts";
 import type { Rule } from "../../codec/types.ts";
+import { concat } from "../bytes.ts";
 import { assertEquals } from "../assert.ts";
 import { decodeClient } from "../oracle/decode.ts";
 import { diffSlowly } from "../oracle/diff.ts";
-import { join } from "../oracle/frames.ts";
 import { readRecords, recordOf, ruleOf, writeRecords } from "../oracle/record.ts";
 import { validateSlowly } from "../oracle/validate.ts";
 import { LIBERAL } from "../random_tables.ts";
@@ -50,7 +50,7 @@ function rulesOf(count: number, target: string): Rule[] {
 }
 
 function updateOf(table: RuleTable): Uint8Array {
-  return join([
+  return concat([
     ...nativeClient.update({
       version: 1,
       mode: "staged",

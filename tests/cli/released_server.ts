@@ -10,7 +10,7 @@ import { passtServer } from "../../codec/passt.ts";
 import type { PasstVersion } from "../../codec/passt_record.ts";
 import { RuleTable } from "../../codec/table.ts";
 import type { Rule } from "../../codec/types.ts";
-import { joined } from "../harness.ts";
+import { concat } from "../bytes.ts";
 import { fromHex, toHex } from "../hex.ts";
 import { listedPifs, sentTables } from "../recordings.ts";
 
@@ -112,7 +112,7 @@ export function listingOf(version: PasstVersion, pifs: readonly ListedTable[]): 
     transactionSeconds: 0,
     holdSeconds: 0,
   };
-  return toHex(joined([...passtServer(version).greeting(nothing, tables)]));
+  return toHex(concat([...passtServer(version).greeting(nothing, tables)]));
 }
 
 /** Takes every table that it is sent. */

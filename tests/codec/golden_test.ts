@@ -7,11 +7,12 @@
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import type { ClientEvent, ServerEvent } from "../../codec/types.ts";
 import { assert, assertEquals } from "../assert.ts";
+import { concat } from "../bytes.ts";
 import { hear, singly, speakAsClient, speakAsServer } from "../conversation.ts";
 import { fromHex, toHex } from "../hex.ts";
 import { type Golden, type GoldenConversation, goldenText } from "../fixtures/golden/make_native.ts";
 import { decodeClient, decodeServer } from "../oracle/decode.ts";
-import { encodeClient, encodeServer, join } from "../oracle/frames.ts";
+import { encodeClient, encodeServer } from "../oracle/frames.ts";
 
 const FILE = new URL("../fixtures/golden/native.json", import.meta.url);
 const LIMITS = { maxPifs: 255, maxRules: 65535 };
@@ -23,7 +24,7 @@ Deno.test("goldenText() is what native.json holds", async () => {
 
 for (const conversation of golden.conversations) {
   const { name, sender } = conversation;
-  const bytes = join(conversation.frames.map(({ hex }) => fromHex(hex)));
+  const bytes = concat(conversation.frames.map(({ hex }) => fromHex(hex)));
   const events = eventsOf(conversation);
   const decoder = () => sender === "client" ? nativeServer.decoder(LIMITS) : nativeClient.decoder();
 
@@ -58,7 +59,7 @@ for (const conversation of golden.conversations) {
       const chunks = sender === "client"
         ? speakAsClient(nativeClient, events as ClientEvent[])
         : speakAsServer(nativeServer, events as ServerEvent[]);
-      assertEquals(toHex(join(chunks)), toHex(bytes));
+      assertEquals(toHex(concat(chunks)), toHex(bytes));
     });
   }
 

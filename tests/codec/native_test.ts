@@ -5,6 +5,7 @@ import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { RuleTable } from "../../codec/table.ts";
 import type { Hello, RuleFailure, UpdateHeader, Verdict } from "../../codec/types.ts";
 import { assert, assertEquals, assertLessOrEqual, assertStrictEquals, assertThrows } from "../assert.ts";
+import { concat } from "../bytes.ts";
 import { tcpRule } from "../rules.ts";
 
 const LIMITS = { maxPifs: 2, maxRules: 3000 };
@@ -43,7 +44,7 @@ const VERDICT: Verdict = {
 };
 
 function joined(chunks: Iterable<Uint8Array>): Uint8Array {
-  return Uint8Array.from([...chunks].flatMap((chunk) => [...chunk]));
+  return concat([...chunks]);
 }
 
 function frame(type: number, payload: readonly number[] = [], length = payload.length): Uint8Array {

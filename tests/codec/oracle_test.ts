@@ -8,11 +8,12 @@
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { diffTables, RuleTable, type TablePolicy } from "../../codec/table.ts";
 import type { Code } from "../../codec/types.ts";
+import { concat } from "../bytes.ts";
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "../assert.ts";
 import { hear, speakAsClient, speakAsServer } from "../conversation.ts";
 import { decodeClient, decodeServer } from "../oracle/decode.ts";
 import { diffSlowly, endpointText, type Fate, fateLine, type Fates } from "../oracle/diff.ts";
-import { encodeClient, encodeServer, join } from "../oracle/frames.ts";
+import { encodeClient, encodeServer } from "../oracle/frames.ts";
 import { listedRuleOf, type RawRecord, recordOf, ruleOf, writeRecords } from "../oracle/record.ts";
 import { type OraclePolicy, validateSlowly, type Validity } from "../oracle/validate.ts";
 import { CROWDED, Random, randomRule, ROOMY } from "../random.ts";
@@ -118,7 +119,7 @@ Deno.test("the codec and the oracle understand and spell 600 conversations of cl
     assertEquals(decodeClient(bytes, LIMITS), { events });
     assertEquals(hear(nativeServer.decoder(LIMITS), pieces(random, bytes)), events, `Round ${round}`);
     const chunks = speakAsClient(nativeClient, events);
-    assertEquals(join(chunks), bytes, `Round ${round}`);
+    assertEquals(concat(chunks), bytes, `Round ${round}`);
     for (const chunk of chunks) assertLessOrEqual(chunk.length, LONGEST_FRAME);
   }
 });
@@ -131,7 +132,7 @@ Deno.test("the codec and the oracle understand and spell 600 conversations of se
     assertEquals(decodeServer(bytes), { events });
     assertEquals(hear(nativeClient.decoder(), pieces(random, bytes)), events, `Round ${round}`);
     const chunks = speakAsServer(nativeServer, events);
-    assertEquals(join(chunks), bytes, `Round ${round}`);
+    assertEquals(concat(chunks), bytes, `Round ${round}`);
     for (const chunk of chunks) assertLessOrEqual(chunk.length, LONGEST_FRAME);
   }
 });

@@ -9,7 +9,8 @@ import { passtListingDecoder, passtUpdateDecoder } from "../../codec/passt_decod
 import type { ClientEvent, Code } from "../../codec/types.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "../assert.ts";
 import { hear, singly } from "../conversation.ts";
-import { join, u16, u32 } from "../oracle/frames.ts";
+import { concat } from "../bytes.ts";
+import { u16, u32 } from "../oracle/frames.ts";
 import { Random } from "../random.ts";
 
 const LIMITS = { maxPifs: 3, maxRules: 65535 };
@@ -140,7 +141,7 @@ for (
 ) {
   Deno.test(`${name} refuses what breaks the dialect, with the byte that makes it certain`, () => {
     for (const { pieces, code, message } of cases) {
-      const bytes = join(pieces.map((piece) => Uint8Array.from(piece)));
+      const bytes = concat(pieces.map((piece) => Uint8Array.from(piece)));
       for (const lastPieces of [[bytes.subarray(-1)], [bytes]]) {
         const dead: Decoder<unknown> = decoder();
         if (lastPieces[0] !== bytes) hear(dead, singly(bytes.subarray(0, -1)));
@@ -156,7 +157,7 @@ for (
 Deno.test("passtListingDecoder() says truncated wherever the server may not hang up", () => {
   for (const version of [1, 2]) {
     const pifs = [pif(1, "HOST", 2), record(version), record(version), pif(3, "SPLICE", 0)];
-    const bytes = join([greeting(version), ...pifs, END]);
+    const bytes = concat([greeting(version), ...pifs, END]);
     for (let length = 0; length <= bytes.length; length++) {
       const decoder = passtListingDecoder();
       decoder.push(bytes.subarray(0, length));
@@ -168,7 +169,7 @@ Deno.test("passtListingDecoder() says truncated wherever the server may not hang
 
 Deno.test("passtUpdateDecoder() says truncated wherever half an update has come, so that it changes nothing", () => {
   for (const version of [1, 2] as const) {
-    const bytes = join([table(1, 2), record(version), record(version), table(3, 0), END]);
+    const bytes = concat([table(1, 2), record(version), record(version), table(3, 0), END]);
     for (let length = 0; length <= bytes.length; length++) {
       const decoder = passtUpdateDecoder(version, LIMITS);
       const events = decoder.push(bytes.subarray(0, length));
@@ -187,27 +188,27 @@ Deno.test("passtUpdateDecoder() makes no event of a lone zero byte", () => {
 
 Deno.test("passtUpdateDecoder() holds a client to the smaller of both limits", () => {
   const decoder = () => passtUpdateDecoder(1, { maxPifs: 1, maxRules: 2 });
-  assertEquals(decoder().push(join([table(1, 2)])).length, 2);
-  const error = assertThrows(() => decoder().push(join([table(1, 3)])), ProtocolError);
+  assertEquals(decoder().push(concat([table(1, 2)])).length, 2);
+  const error = assertThrows(() => decoder().push(concat([table(1, 3)])), ProtocolError);
   assertEquals(error.code, "too-many-rules");
 });
 
 Deno.test("the decoders keep what a rule says, valid or not, and give records that are the receiver's", () => {
   const fields = { protocol: 132, flags: 0xff, first: 9, last: 3, targetPort: 0, interfaceName: [...MAGIC, ...MAGIC] };
-  const bytes = join([table(1, 1), record(2, fields), END]);
+  const bytes = concat([table(1, 1), record(2, fields), END]);
   const [, , rules]: ClientEvent[] = passtUpdateDecoder(2, LIMITS).push(bytes);
   assert(rules?.kind === "rules");
-  const expected = join([record(2, fields), new Uint8Array(8)]);
+  const expected = concat([record(2, fields), new Uint8Array(8)]);
   assertEquals(rules.records, expected);
   bytes.fill(0xee);
-  passtUpdateDecoder(2, LIMITS).push(join([table(1, 1), record(2), END]));
+  passtUpdateDecoder(2, LIMITS).push(concat([table(1, 1), record(2), END]));
   assertEquals(rules.records, expected);
 });
 
 Deno.test("the decoders take 4,000 mutated conversations, or throw a ProtocolError", () => {
   const random = new Random(21);
-  const listing = join([greeting(2), pif(1, "HOST", 2), record(2), record(2), pif(3, "SPLICE", 0), END]);
-  const update = join([table(1, 2), record(2), record(2), table(3, 0), END]);
+  const listing = concat([greeting(2), pif(1, "HOST", 2), record(2), record(2), pif(3, "SPLICE", 0), END]);
+  const update = concat([table(1, 2), record(2), record(2), table(3, 0), END]);
   const taken = { listing: 0, update: 0 };
   for (let round = 0; round < 4000; round++) {
     const side = random.pick(["listing", "update"] as const);
@@ -233,7 +234,7 @@ function assertTruncated(decoder: Decoder<unknown>, message: string): void {
 }
 
 function greeting(version: number): Uint8Array {
-  return join([MAGIC, Uint8Array.from([...u32(version), ...u32(128), ...u32(16)])]);
+  return concat([MAGIC, Uint8Array.from([...u32(version), ...u32(128), ...u32(16)])]);
 }
 
 function pif(id: number, name: string, ruleCount: number): Uint8Array {

@@ -1,5 +1,6 @@
 /** The released dialect against the recordings of released programs: every byte understood, and every byte made again. */
 
+import { concat } from "../bytes.ts";
 import type { PifTable } from "../../codec/dialect.ts";
 import { tableText } from "../../codec/format.ts";
 import { passtClient, passtServer } from "../../codec/passt.ts";
@@ -9,7 +10,6 @@ import type { ClientEvent, Hello, Rule, ServerEvent, UpdateHeader } from "../../
 import { assert, assertEquals, assertThrows } from "../assert.ts";
 import { hear, singly, speakAsClient, speakAsServer } from "../conversation.ts";
 import { fromHex, toHex } from "../hex.ts";
-import { join } from "../oracle/frames.ts";
 import { listedPifs, recordings, sentTables } from "../recordings.ts";
 
 const LIMITS = { maxPifs: 255, maxRules: 65535 };
@@ -103,13 +103,13 @@ Deno.test("a recorded listing is printed as the released client prints it", () =
 
 Deno.test("greeting() makes every recorded listing again, to the byte", () => {
   for (const { name, version, hex } of listings.values()) {
-    assertEquals(toHex(join(speakAsServer(passtServer(version), listing(version, fromHex(hex))))), hex, name);
+    assertEquals(toHex(concat(speakAsServer(passtServer(version), listing(version, fromHex(hex))))), hex, name);
   }
 });
 
 Deno.test("update() makes every recorded update again, to the byte", () => {
   for (const { name, version, hex } of updates.values()) {
-    assertEquals(toHex(join(speakAsClient(passtClient(version), update(version, fromHex(hex))))), hex, name);
+    assertEquals(toHex(concat(speakAsClient(passtClient(version), update(version, fromHex(hex))))), hex, name);
   }
 });
 
@@ -127,7 +127,7 @@ Deno.test("what a recorded client sent makes the listing that followed", () => {
         assert(named.includes(event.pif.id), "Today's client names all pifs");
         return [event, ...sent.filter((one) => one.kind === "rules" && one.pif === event.pif.id) as ServerEvent[]];
       });
-      assertEquals(toHex(join(speakAsServer(passtServer(version), replaced))), listed_after, `${file} ${args}`);
+      assertEquals(toHex(concat(speakAsServer(passtServer(version), replaced))), listed_after, `${file} ${args}`);
       applied++;
     }
   }
@@ -171,7 +171,7 @@ Deno.test("shown() says which tables a version can't list, and greeting() lists 
     const shown = passtServer(version).shown(table);
     assertEquals(shown.kind, rules.length === expected.length ? "whole" : "part");
     const pif = { header: { id: 7, name: "brücke", capabilities: 0x1ff }, table, failures: [] };
-    const events = listing(version, join([...passtServer(version).greeting(HELLO, [pif])]));
+    const events = listing(version, concat([...passtServer(version).greeting(HELLO, [pif])]));
     assertEquals(pifsOf(events), [{ id: 7, name: "brücke", capabilities: 0x3f, rules: expected }]);
     if (shown.kind === "whole") continue;
     using echoed = RuleTable.of(expected);
@@ -183,7 +183,7 @@ Deno.test("greeting() refuses a pif name that the field can't hold", () => {
   using table = RuleTable.of([]);
   const greet = (name: string) => {
     const pif: PifTable = { header: { id: 1, name, capabilities: 0 }, table, failures: [] };
-    return join([...passtServer(1).greeting(HELLO, [pif])]);
+    return concat([...passtServer(1).greeting(HELLO, [pif])]);
   };
   assertEquals(listedPifs(toHex(greet("é".repeat(63)))).pifs[0]?.name, "é".repeat(63));
   for (const name of ["", "x".repeat(128), "é".repeat(64), "a\0b"]) assertThrows(() => greet(name), RangeError);

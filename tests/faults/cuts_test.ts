@@ -10,7 +10,8 @@ import { connect, look } from "../../client.ts";
 import { nativeClient } from "../../codec/native.ts";
 import type { UpdateMode } from "../../codec/types.ts";
 import { assert, assertEquals } from "../assert.ts";
-import { joined, RawClient, updateBytes } from "../harness.ts";
+import { concat } from "../bytes.ts";
+import { RawClient, updateBytes } from "../harness.ts";
 import { until } from "../sync/harness.ts";
 import { BACKENDS, say, Scene, trafficText } from "./scene.ts";
 
@@ -41,7 +42,7 @@ type Stage = "receiving" | "updated" | "applied" | "complete";
 /** The bytes of a side, and what the server has understood after so many of them. */
 function sideOf(scene: Scene, { mode, signals, rollBackUndelivered = false }: Side) {
   const update = updateBytes(scene.newTable, { mode, rollBackUndelivered, base: 1n });
-  const bytes = joined([update, ...signals.map((signal) => nativeClient.signal(signal))]);
+  const bytes = concat([update, ...signals.map((signal) => nativeClient.signal(signal))]);
   const stage = (cut: number): Stage => {
     if (cut < update.length) return "receiving";
     if (cut === bytes.length) return "complete";

@@ -10,7 +10,8 @@ import { core } from "../../codec/core.ts";
 import { nativeClient } from "../../codec/native.ts";
 import type { Rule, ServerEvent } from "../../codec/types.ts";
 import { assertEquals, assertRejects } from "../assert.ts";
-import { EchoTarget, joined, RawClient, TestServer, updateBytes } from "../harness.ts";
+import { concat } from "../bytes.ts";
+import { EchoTarget, RawClient, TestServer, updateBytes } from "../harness.ts";
 import { tcpRule } from "../rules.ts";
 import { openFiles, until } from "../sync/harness.ts";
 import { freeRun } from "./kernel_sockets.ts";
@@ -38,7 +39,7 @@ const ROLLBACK = nativeClient.signal("rollback");
 /** One client sends bytes, and hangs up once the server has said all of this. */
 async function raw({ path }: Ground, bytes: Uint8Array[], ...waits: ServerEvent["kind"][]): Promise<void> {
   using client = await RawClient.connect(path);
-  await client.send(joined(bytes));
+  await client.send(concat(bytes));
   for (const wait of waits) await client.until(wait);
 }
 

@@ -7,6 +7,7 @@
 
 import type { ClientEvent, Code, Hello, Outcome, PifHeader, RuleFailure, ServerEvent } from "../../codec/types.ts";
 import type { UpdateHeader, UpdateMode, Verdict } from "../../codec/types.ts";
+import { concat } from "../bytes.ts";
 import { parseOracleAddress } from "./address.ts";
 
 /** Type numbers of the frames. */
@@ -98,12 +99,12 @@ export function frame(type: number, payload: Uint8Array | readonly number[] = []
 
 /** What a client sends that means these events, from the magic on. */
 export function encodeClient(events: readonly ClientEvent[]): Uint8Array {
-  return join([Uint8Array.from(CLIENT_MAGIC_BYTES), ...events.map(clientFrame)]);
+  return concat([Uint8Array.from(CLIENT_MAGIC_BYTES), ...events.map(clientFrame)]);
 }
 
 /** What a server sends that means these events, from the magic on. */
 export function encodeServer(events: readonly ServerEvent[]): Uint8Array {
-  return join([Uint8Array.from(SERVER_MAGIC_BYTES), ...events.map(serverFrame)]);
+  return concat([Uint8Array.from(SERVER_MAGIC_BYTES), ...events.map(serverFrame)]);
 }
 
 /** The frame of one of a client's events. */
@@ -153,17 +154,6 @@ export function serverFrame(event: ServerEvent): Uint8Array {
     default:
       return event satisfies never;
   }
-}
-
-/** The byte arrays one after the other. */
-export function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Big-endian bytes of an unsigned number. */
