@@ -69,7 +69,7 @@ function noteText(note: string): string {
 
 /** A listing for programs. */
 export function listingJson(path: string, { dialect, hello }: Session, pifs: readonly ExplainedPif[]): unknown {
-  return { path, ...dialectJson(dialect), ...revisionJson(dialect, hello.revision), pifs: pifsJson(pifs) };
+  return { path, ...dialectJson(dialect), ...revisionJson(dialect, hello.revision), pifs: pifsJson(dialect, pifs) };
 }
 
 /** What a command knows beyond the server's own answer. */
@@ -104,8 +104,8 @@ export function resultJson(
     ...(dialect.name === "native" && told),
     ...(dialect.name === "native" && failures && { failures }),
     ...(changes && { changes }),
-    ...(before && { before: pifsJson(before) }),
-    ...(after && { after: pifsJson(after) }),
+    ...(before && { before: pifsJson(dialect, before) }),
+    ...(after && { after: pifsJson(dialect, after) }),
     ...(verification && { verification }),
   };
 }
@@ -139,8 +139,13 @@ function revisionJson({ name }: Session["dialect"], revision: bigint) {
   return name === "native" ? { revision: Number(revision) } : {};
 }
 
-function pifsJson(pifs: readonly ExplainedPif[]) {
-  return pifs.map(({ capabilities, ...pif }) => ({ ...pif, capabilities: capabilityNames(capabilities) }));
+function pifsJson({ name }: Session["dialect"], pifs: readonly ExplainedPif[]) {
+  return pifs.map(({ capabilities, failures, ...pif }) => ({
+    ...pif,
+    // A released server doesn't say what failed, which isn't that nothing did.
+    ...(name === "native" && { failures }),
+    capabilities: capabilityNames(capabilities),
+  }));
 }
 
 /** The names of capability bits, as `any-target`. */

@@ -195,6 +195,8 @@ Deno.test("pesto --json prints the tables before and after with --show", async (
   const { stdout } = await captured(["--json", "-s", "-t", "auto", "--no-verify", server.path]);
   const { before, after } = JSON.parse(stdout);
   assertEquals([before[0].name, before[0].rules], ["HOST", []]);
+  // Such a server doesn't tell.
+  assertEquals([before[0].failures, after[0].failures], [undefined, undefined]);
   assert(after[0].rules[0].scan && after[0].rules[0].weak);
 });
 
