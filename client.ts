@@ -56,7 +56,7 @@ export interface ConnectOptions {
  * import { look, parseSpecifier, serve } from "./mod.ts";
  *
  * using taken = Deno.listen({ hostname: "127.0.0.28", port: 28084 });
- * const rules = parseSpecifier("127.0.0.28/28084-28086:80", { protocol: "tcp" });
+ * const rules = parseSpecifier("127.0.0.28/28084-28086:80-82", { protocol: "tcp" });
  * await using server = await serve({
  *   path: `${await Deno.makeTempDir()}/control`,
  *   rules: { HOST: rules.kind === "rules" ? rules.rules.map((rule) => ({ ...rule, weak: true })) : [] },
