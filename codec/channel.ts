@@ -127,7 +127,11 @@ export class Channel<Event extends { readonly kind: string }> implements Disposa
 /** Settles with the promise, or rejects with the signal's reason if that is aborted first. */
 export function interruptible<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  signal.throwIfAborted();
+  if (signal.aborted) {
+    // Nobody will look at it any more: whatever becomes of it must not count as unhandled.
+    promise.catch(() => {});
+    throw signal.reason;
+  }
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

@@ -9,6 +9,9 @@
  * @module
  */
 
+import { setImmediate } from "node:timers/promises";
+import type { Pace } from "./pace.ts";
+
 /** Milliseconds that the event loop is given to read what has arrived: the shortest that makes it ask the system. */
 const LOOK = 1;
 
@@ -40,6 +43,12 @@ export class Arrival implements Disposable {
 /** The conversations of one control socket. */
 export class Arrivals {
   readonly #unfinished = new Set<Arrival>();
+  readonly #pace: Pace;
+
+  /** What has been read is taken in at this pace. */
+  constructor(pace: Pace) {
+    this.#pace = pace;
+  }
 
   /** To be called when a conversation begins. */
   begin(): Arrival {
@@ -58,6 +67,9 @@ export class Arrivals {
       if (events === seen) break;
       seen = events;
       await new Promise((resolve) => setTimeout(resolve, LOOK));
+      // What was read by now stands before this step; a turn later it has had its effect.
+      await this.#pace.step();
+      await setImmediate();
     }
     await Promise.all(pending().filter(({ complete }) => complete).map(({ over }) => over));
   }

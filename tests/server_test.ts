@@ -2,11 +2,13 @@ import { connect, look, UpdateError } from "../client.ts";
 import { PestoError, TableError } from "../codec/errors.ts";
 import { nativeClient } from "../codec/native.ts";
 import type { Code, Outcome, Rule } from "../codec/types.ts";
-import { serve } from "../server.ts";
+import { serve, Server } from "../server.ts";
+import { Forwarder } from "../sync/forwarder.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, RawClient, TestServer, updateBytes } from "./harness.ts";
 import { freeRow } from "./free_port.ts";
 import { tcpRule } from "./rules.ts";
+import { setImmediate } from "node:timers";
 
 /** A server with one rule to a target, and free ports to play with. */
 async function oneRule(ports: number, options: Parameters<typeof TestServer.start>[0] = {}) {
@@ -478,4 +480,32 @@ Deno.test("serve() refuses a table to start with that isn't valid or can't be bo
   assertEquals(unbound.code, "bind-failed");
   assert(await isRefused(port));
   await Deno.remove(directory);
+});
+
+Deno.test("Server's disposal waits for the look after lost sockets that is under way", async () => {
+  const order: string[] = [];
+  const looking = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  class Losing extends Forwarder {
+    override get hasLost(): boolean {
+      return true;
+    }
+    override async retryLost(): Promise<never[]> {
+      looking.resolve();
+      await end.promise;
+      order.push("looked");
+      return [];
+    }
+    override async [Symbol.asyncDispose](): Promise<void> {
+      order.push("closed");
+      await super[Symbol.asyncDispose]();
+    }
+  }
+  const server = new Server(new Losing([]), [], { path: "" }, undefined);
+  await looking.promise;
+  const stopped = server[Symbol.asyncDispose]();
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  end.resolve();
+  await stopped;
+  assertEquals(order, ["looked", "closed"]);
 });

@@ -153,3 +153,13 @@ Deno.test("Channel closes its connection once, when it is disposed of", () => {
   channel[Symbol.dispose]();
   assertEquals(fake.closed, 1);
 });
+
+Deno.test("Channel.send() leaves nothing unhandled when it is over before a write fails", async () => {
+  const fake = new Fake();
+  fake.write = () => Promise.reject(new Error("gone"));
+  using channel = new Channel(fake, letters());
+  const reason = new Error("over");
+  // An unhandled rejection would end the test, as it would the server.
+  assertEquals(await channel.send([new Uint8Array(1)], AbortSignal.abort(reason)).catch((error) => error), reason);
+  await new Promise((resolve) => setTimeout(resolve));
+});
