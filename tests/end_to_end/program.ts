@@ -91,7 +91,11 @@ export class Serving implements AsyncDisposable {
 
   /** Its exit status, once it has ended. */
   async ended(): Promise<number> {
-    while (!(await this.#lines.read()).done);
+    for (;;) {
+      const { value, done } = await this.#lines.read();
+      if (done) break;
+      this.logged.push(value);
+    }
     this.#status ??= await this.#child.status;
     return this.#status.code;
   }
