@@ -10,7 +10,7 @@ import { until, within } from "../sync/harness.ts";
 import { Scene } from "./scene.ts";
 
 /** As many as server.ts admits. */
-const PLACES = 448;
+const PLACES = 1024;
 
 Deno.test({
   name: `serve() talks with ${PLACES} clients at a time, and with the next one as soon as one of them leaves`,
