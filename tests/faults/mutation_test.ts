@@ -10,8 +10,8 @@ import { MAX_PIFS, MAX_RULES } from "../../codec/constants.ts";
 import { ProtocolError } from "../../codec/errors.ts";
 import { nativeClient, nativeServer } from "../../codec/native.ts";
 import { assertEquals, assertGreater, assertInstanceOf, assertLess } from "../assert.ts";
+import { concat } from "../bytes.ts";
 import { hear } from "../conversation.ts";
-import { joined } from "../harness.ts";
 import { Random } from "../random.ts";
 import { tcpRule } from "../rules.ts";
 import { openFiles } from "../sync/harness.ts";
@@ -51,7 +51,7 @@ Deno.test({
   async fn(test) {
     const port = freeRun(1);
     await using memory = await MemoryServer.start({ rules: { HOST: [tcpRule(port, 1)] } });
-    const listing = joined(await memory.converse([]));
+    const listing = concat(await memory.converse([]));
     const sockets = boundSockets(port, port);
     const files = openFiles();
     const random = new Random(SEED);
@@ -80,7 +80,7 @@ Deno.test({
     await upTo(TRANSACTIONS);
     const growth = await liveMemory() - warm;
 
-    assertEquals(joined(await memory.converse([])), listing, "what everybody is shown");
+    assertEquals(concat(await memory.converse([])), listing, "what everybody is shown");
     assertEquals(boundSockets(port, port), sockets, "the socket is the very same one");
     assertEquals(openFiles(), files);
     const internal = [...codes.keys()].filter((what) => what.endsWith("internal"));

@@ -12,7 +12,8 @@
 import { nativeClient } from "../../codec/native.ts";
 import { CLIENT_MAGIC } from "../../codec/constants.ts";
 import type { Rule } from "../../codec/types.ts";
-import { joined, updateBytes } from "../harness.ts";
+import { concat } from "../bytes.ts";
+import { updateBytes } from "../harness.ts";
 import type { Random } from "../random.ts";
 import { tcpRule } from "../rules.ts";
 
@@ -34,8 +35,8 @@ const TRANSACTIONS: readonly Uint8Array[] = [
   updateBytes(conflicting),
   updateBytes(unbindable, { mode: "check" }),
   updateBytes(unbindable, { rollBackUndelivered: true }),
-  joined([updateBytes(unbindable, { mode: "staged" }), APPLY]),
-  joined([updateBytes(unbindable, { mode: "staged", base: 1n, holdSeconds: 1 }), APPLY]),
+  concat([updateBytes(unbindable, { mode: "staged" }), APPLY]),
+  concat([updateBytes(unbindable, { mode: "staged", base: 1n, holdSeconds: 1 }), APPLY]),
 ];
 
 /** Lengths and counts that programs have stumbled over. */
@@ -44,7 +45,7 @@ const GREAT_NUMBERS = [0x7fffffff, 0x80000000, 0xffffffff, 0xffffffc0, 0x0001000
 /** A transaction with one or two mutations; every tenth is noise. */
 export function mutatedTransaction(random: Random): Uint8Array {
   if (random.chance(5)) return random.bytes(random.between(1, 300));
-  if (random.chance(5)) return joined([CLIENT_MAGIC, random.bytes(random.between(1, 300))]);
+  if (random.chance(5)) return concat([CLIENT_MAGIC, random.bytes(random.between(1, 300))]);
   let bytes: Uint8Array = random.pick(TRANSACTIONS).slice();
   for (let count = random.between(1, MAX_MUTATIONS); count > 0; count--) bytes = mutated(random, bytes);
   return bytes;
@@ -67,11 +68,11 @@ function mutated(random: Random, bytes: Uint8Array): Uint8Array {
       return bytes;
     }
     case 4:
-      return joined([bytes.slice(0, at), random.bytes(random.between(1, 16)), bytes.slice(at)]);
+      return concat([bytes.slice(0, at), random.bytes(random.between(1, 16)), bytes.slice(at)]);
     case 5:
-      return joined([bytes.slice(0, at), bytes.slice(at + random.between(1, 16))]);
+      return concat([bytes.slice(0, at), bytes.slice(at + random.between(1, 16))]);
     default:
-      return joined([bytes, bytes.slice(at)]);
+      return concat([bytes, bytes.slice(at)]);
   }
 }
 
