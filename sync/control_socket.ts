@@ -4,7 +4,7 @@
  * Theory of operation. The socket is bound to a name of its own beside the path, under a file mode mask that shuts out
  * everybody else from the first moment, and then linked to the path: linking never replaces anything, so of two servers
  * that start at once only one gets the path. (It also keeps the runtime, which removes the name that it has bound when
- * the socket is closed, from ever removing another server's socket.)
+ * its own kind of socket is closed, from ever removing another server's socket.)
  *
  * A path with a socket that nobody listens on is what a killed server leaves behind; it is moved aside and removed,
  * after a second look that it is the same file that was found dead. At exit the file is removed if it is still ours.
@@ -13,39 +13,45 @@
  */
 
 import { PestoError } from "../codec/errors.ts";
+import type { ControlListener, Listen } from "./control_listener.ts";
+import { listenPortably } from "./portable/control_listener.ts";
 
 /** Permission bits that a control socket must not have: everything for group and others. */
 const OWNER_ONLY = 0o177;
 
-/** A listening control socket. Disposing of it stops listening and removes the file. */
-export class ControlSocket implements Disposable {
+/**
+ * A listening control socket. Disposing of it stops listening and removes the file; its connections go on, until it is
+ * disposed of asynchronously.
+ */
+export class ControlSocket implements Disposable, AsyncDisposable {
   readonly path: string;
-  readonly listener: Deno.UnixListener;
+  readonly listener: ControlListener;
   readonly #inode: number | null;
 
-  private constructor(path: string, listener: Deno.UnixListener) {
+  private constructor(path: string, listener: ControlListener) {
     this.path = path;
     this.listener = listener;
     this.#inode = Deno.lstatSync(path).ino;
   }
 
   /**
-   * Listens at `path`.
+   * Listens at `path`, on what `listen` makes.
    *
    * @throws {PestoError} (as a rejection) with the code `in-use` if a live server listens there, or `control-socket` if
    * the socket can't be made
    */
-  static async claim(path: string): Promise<ControlSocket> {
+  static async claim(path: string, listen: Listen = listenPortably): Promise<ControlSocket> {
     try {
       await removeDead(path);
       const own = `${path}.${Deno.pid}`;
-      const listener = listenOwnerOnly(own);
+      const listener = listenOwnerOnly(own, listen);
       try {
         Deno.linkSync(own, path);
         Deno.removeSync(own);
         return new ControlSocket(path, listener);
       } catch (error) {
-        listener.close();
+        if (statAt(own) !== undefined) Deno.removeSync(own);
+        await listener[Symbol.asyncDispose]();
         throw error;
       }
     } catch (cause) {
@@ -57,19 +63,19 @@ export class ControlSocket implements Disposable {
 
   [Symbol.dispose](): void {
     if (inodeAt(this.path) === this.#inode) Deno.removeSync(this.path);
-    try {
-      this.listener.close();
-    } catch (error) {
-      // Disposing of it twice is harmless.
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
-    }
+    this.listener.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    await this.listener[Symbol.asyncDispose]();
   }
 }
 
-function listenOwnerOnly(path: string): Deno.UnixListener {
+function listenOwnerOnly(path: string, listen: Listen): ControlListener {
   const mask = Deno.umask(OWNER_ONLY);
   try {
-    return Deno.listen({ transport: "unix", path });
+    return listen(path);
   } finally {
     Deno.umask(mask);
   }
@@ -101,6 +107,8 @@ async function isAlive(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (error instanceof Deno.errors.ConnectionRefused) return false;
+    // More clients than it has room for are waiting there.
+    if (error instanceof Deno.errors.WouldBlock) return true;
     throw error;
   }
 }

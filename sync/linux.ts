@@ -27,6 +27,7 @@ import { LinuxUdpListener } from "./linux/udp_listener.ts";
 import { Episode } from "./episode.ts";
 import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
+export { listenOnLinux } from "./linux/control_listener.ts";
 export { readSystemFile } from "./linux/system_file.ts";
 
 /**

@@ -58,12 +58,15 @@ const FUNCTIONS = {
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  geteuid: { parameters: [], result: "u32" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The constants, under their names in C. */
 export const C = {
+  AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
   SOCK_STREAM: 1,
@@ -75,6 +78,7 @@ export const C = {
   SO_RCVBUF: 8,
   SO_KEEPALIVE: 9,
   SO_LINGER: 13,
+  SO_PEERCRED: 17,
   SO_BINDTODEVICE: 25,
   IPPROTO_IP: 0,
   IP_PKTINFO: 8,
@@ -93,7 +97,11 @@ export const C = {
   O_RDONLY: 0,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
+  O_ACCMODE: 3,
+  F_GETFD: 1,
+  F_GETFL: 3,
   F_SETPIPE_SZ: 1031,
+  FD_CLOEXEC: 1,
   EPOLL_CLOEXEC: 0o2000000,
   EPOLL_CTL_ADD: 1,
   EPOLLIN: 0x001,
@@ -109,7 +117,16 @@ export const C = {
 } as const;
 
 /** Error numbers that the relays act upon. */
-export const ERRNO = { EPERM: 1, EINTR: 4, EAGAIN: 11, EPROTO: 71, ECONNABORTED: 103, EINPROGRESS: 115 } as const;
+export const ERRNO = {
+  EPERM: 1,
+  EINTR: 4,
+  EAGAIN: 11,
+  EPIPE: 32,
+  EPROTO: 71,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
+  EINPROGRESS: 115,
+} as const;
 
 /** Layout of `struct epoll_event`, which is packed on x86_64 only. */
 export function epollEventLayout(
@@ -138,6 +155,8 @@ export const LAYOUT = {
   in6_pktinfo: { size: 20, ipi6_addr: 0, ipi6_ifindex: 16 },
   sockaddr_in: { size: 16, sin_family: 0, sin_port: 2, sin_addr: 4 },
   sockaddr_in6: { size: 28, sin6_family: 0, sin6_port: 2, sin6_flowinfo: 4, sin6_addr: 8, sin6_scope_id: 24 },
+  sockaddr_un: { size: 110, sun_family: 0, sun_path: 2 },
+  ucred: { size: 12, pid: 0, uid: 4, gid: 8 },
   linger: { size: 8, l_onoff: 0, l_linger: 4 },
   rlimit: { size: 16, rlim_cur: 0, rlim_max: 8 },
 } as const;

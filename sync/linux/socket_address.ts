@@ -1,5 +1,5 @@
 /**
- * Addresses and ports as the socket calls want them: `struct sockaddr_in` and `struct sockaddr_in6`.
+ * Addresses as the socket calls want them: `struct sockaddr_in`, `struct sockaddr_in6` and `struct sockaddr_un`.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { C, LAYOUT } from "./libc.ts";
 
 const IN = LAYOUT.sockaddr_in;
 const IN6 = LAYOUT.sockaddr_in6;
+const UN = LAYOUT.sockaddr_un;
 /** Where an IPv4 address begins in its IPv4-mapped form of 16 bytes. */
 const MAPPED = 12;
 
@@ -76,4 +77,36 @@ function parsedAddress(address: string): Uint8Array {
   if (remembered.size === MAX_REMEMBERED) remembered.clear();
   remembered.set(address, parsed);
   return parsed;
+}
+
+/**
+ * The socket address of a UNIX socket's file, as long as it must be said to be.
+ *
+ * @throws {RangeError} if the path is too long for one
+ */
+export function unixAddress(path: string): Uint8Array<ArrayBuffer> {
+  return localAddress(`${path}\0`, path);
+}
+
+/**
+ * The socket address of a UNIX socket with a name in the abstract namespace, which has no file.
+ *
+ * @throws {RangeError} if the name is too long for one
+ */
+export function abstractAddress(name: string): Uint8Array<ArrayBuffer> {
+  return localAddress(`\0${name}`, name);
+}
+
+function localAddress(content: string, shown: string): Uint8Array<ArrayBuffer> {
+  const encoded = new TextEncoder().encode(content);
+  const room = UN.size - UN.sun_path;
+  if (encoded.length > room) {
+    throw new RangeError(
+      `Can't name a socket "${shown}": it is longer than the ${room - 1} bytes that a socket's path may have`,
+    );
+  }
+  const bytes = new Uint8Array(UN.sun_path + encoded.length);
+  new DataView(bytes.buffer).setUint16(UN.sun_family, C.AF_UNIX, true);
+  bytes.set(encoded, UN.sun_path);
+  return bytes;
 }

@@ -13,7 +13,7 @@ import type { Namespace } from "./namespaces.ts";
 import { socketAddress } from "./socket_address.ts";
 
 /** Connections that the kernel holds until they are accepted; it lowers this to its own limit, 4096 by default. */
-const BACKLOG = 4096;
+export const BACKLOG = 4096;
 /**
  * Bytes of a kernel's receive buffer for a listening UDP socket: a burst of many peers must fit while this thread does
  * something else. The system's default is 208 KiB, and it lowers this to its own limit.

@@ -16,9 +16,10 @@ import type { TcpFlows } from "./tcp_flows.ts";
 
 /** Connections accepted before others have their turn. */
 const ACCEPTS_PER_TURN = 16;
-const ACCEPT_FLAGS = C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
+/** What accepted sockets are made with. */
+export const ACCEPT_FLAGS = C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
 /** Errors of one connection only: its peer gave up while it waited, or a firewall forbade it. */
-const PASSING: ReadonlySet<number> = new Set([ERRNO.EPERM, ERRNO.EINTR, ERRNO.EPROTO, ERRNO.ECONNABORTED]);
+export const PASSING: ReadonlySet<number> = new Set([ERRNO.EPERM, ERRNO.EINTR, ERRNO.EPROTO, ERRNO.ECONNABORTED]);
 
 /** A listening TCP socket. */
 export class LinuxTcpListener extends LinuxListener {

@@ -18,6 +18,7 @@ const HEADERS = [
   "sys/eventfd.h",
   "sys/resource.h",
   "sys/socket.h",
+  "sys/un.h",
 ];
 
 Deno.test({
