@@ -63,6 +63,6 @@ export type {
   Verdict,
 } from "./codec/types.ts";
 export { serve, Server } from "./server.ts";
-export type { PifOptions, PifsOptions, ServeOptions } from "./server.ts";
+export type { MayUpdate, PifOptions, PifsOptions, ServeOptions } from "./server.ts";
 export type { BackendName } from "./sync/backends.ts";
 export { type BackendOptions, BindError, type Endpoint } from "./sync/backend.ts";

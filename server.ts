@@ -35,7 +35,10 @@ import { RuleTable } from "./codec/table.ts";
 import type { ClientEvent, Outcome, Rule, UpdateHeader, Verdict } from "./codec/types.ts";
 import { type Arrival, Arrivals } from "./sync/arrivals.ts";
 import { composeReport } from "./sync/compose_report.ts";
+import { controlListening } from "./sync/backends.ts";
+import type { ControlConnection } from "./sync/control_listener.ts";
 import { ControlSocket } from "./sync/control_socket.ts";
+import { checkMayUpdate, Editor, Editors, type MayUpdate } from "./sync/editors.ts";
 import { endpointText } from "./sync/endpoint.ts";
 import { Exclusive } from "./sync/exclusive.ts";
 import { type AppliedChange, type ChangeReport, Forwarder, type Tables } from "./sync/forwarder.ts";
@@ -51,7 +54,7 @@ import { startTables, startWith, stateOf } from "./sync/start.ts";
 import { readState, StateFile } from "./sync/state_file.ts";
 import { type Turn, Turns } from "./sync/turns.ts";
 
-export type { PifOptions, PifsOptions };
+export type { MayUpdate, PifOptions, PifsOptions };
 
 /** What a server is made from. */
 export interface ServeOptions extends Omit<PifsOptions, "log"> {
@@ -77,6 +80,12 @@ export interface ServeOptions extends Omit<PifsOptions, "log"> {
    * all but the fastest that their base is stale; `exclusive` greets one only when the one before has gone.
    */
   readonly concurrency?: "optimistic" | "exclusive";
+  /**
+   * Which users may change rules, beside root and the one that the server runs as; `"owner"` if absent. Whoever else may
+   * connect may look. Where the system doesn't say which user a client is, all that may connect may change rules, and a
+   * list of users is refused.
+   */
+  readonly mayUpdate?: MayUpdate;
   /** Told what an operator wants to know; one sentence each. */
   readonly log?: (message: string) => void;
 }
@@ -102,6 +111,7 @@ const ALL_FEATURES = Object.values(FEATURE).reduce((bits, bit) => bits | bit, 0)
 /**
  * Starts a forwarder with its control server. It serves until it is disposed of.
  *
+ * @throws {RangeError} (as a rejection) if a number among the options is out of range
  * @throws {TableError} (as a rejection) if the rules to start with aren't valid
  * @throws {PestoError} (as a rejection) with the code `bind-failed` if they can't have their sockets, `in-use` if another
  * server is alive at `path`, or `control-socket` if the control socket can't be made
@@ -120,6 +130,9 @@ const ALL_FEATURES = Object.values(FEATURE).reduce((bits, bit) => bits | bit, 0)
  * ```
  */
 export async function serve(options: ServeOptions): Promise<Server> {
+  const { mayUpdate = "owner", log = () => {} } = options;
+  checkMayUpdate(mayUpdate);
+  const listen = controlListening(options.backend, typeof mayUpdate !== "string", log);
   const stored = options.statePath === undefined ? undefined : await readState(options.statePath);
   const addresses = localAddresses();
   const forwarder: Forwarder = new Forwarder(
@@ -132,11 +145,11 @@ export async function serve(options: ServeOptions): Promise<Server> {
   await startWith(forwarder, startTables(forwarder, options.rules ?? {}, stored), stored !== undefined, options.log);
   const stateFile = options.statePath === undefined ? undefined : new StateFile(options.statePath);
   await stateFile?.write(stateOf(forwarder));
-  const controls = [{ dialect: nativeServer, socket: started.use(await ControlSocket.claim(options.path)) }];
+  const controls = [{ dialect: nativeServer, socket: started.use(await ControlSocket.claim(options.path, listen)) }];
   if (options.passtPath !== undefined) {
     controls.push({
       dialect: passtServer(options.passtVersion ?? 2),
-      socket: started.use(await ControlSocket.claim(options.passtPath)),
+      socket: started.use(await ControlSocket.claim(options.passtPath, listen)),
     });
   }
   started.move();
@@ -185,6 +198,7 @@ export class Server implements AsyncDisposable {
       readSeconds: options.readSeconds ?? 10,
       stateFile,
       exclusive: options.concurrency === "exclusive" ? new Exclusive() : undefined,
+      mayUpdate: options.mayUpdate ?? "owner",
       stopping: this.#stopping.signal,
       log: options.log ?? (() => {}),
     };
@@ -217,12 +231,14 @@ export class Server implements AsyncDisposable {
     // Until it has finished, whoever waits for a place still gets one, only to be told that it is over.
     await Promise.allSettled([this.finished]);
     await Promise.allSettled(this.#work);
+    await Promise.all(this.#controls.map(({ socket }) => socket[Symbol.asyncDispose]()));
     await this.#shared.forwarder[Symbol.asyncDispose]();
   }
 
   async #accept({ dialect, socket }: Control): Promise<void> {
-    const { pace, log } = this.#shared;
+    const { pace, log, mayUpdate } = this.#shared;
     const arrivals = new Arrivals(pace);
+    const editors = new Editors(mayUpdate, socket.listener.ownUid);
     const room = new Room(
       MAX_CLIENTS,
       log,
@@ -231,7 +247,7 @@ export class Server implements AsyncDisposable {
     for await (const connection of socket.listener) {
       const place = await room.enter();
       await pace.step();
-      const conversation = converse(connection, dialect, this.#shared, arrivals);
+      const conversation = converse(connection, dialect, this.#shared, arrivals, editors);
       this.#track(conversation.finally(() => {
         place[Symbol.dispose]();
         this.#tendIfNeeded();
@@ -290,15 +306,17 @@ interface Shared {
   readonly stateFile: StateFile | undefined;
   /** Present if clients are served one after the other. */
   readonly exclusive: Exclusive | undefined;
+  readonly mayUpdate: MayUpdate;
   readonly stopping: AbortSignal;
   readonly log: (message: string) => void;
 }
 
 async function converse(
-  connection: Deno.Conn,
+  connection: ControlConnection,
   dialect: ServerDialect,
   shared: Shared,
   arrivals: Arrivals,
+  editors: Editors,
 ): Promise<void> {
   using arrival = arrivals.begin();
   using _place = await shared.exclusive?.enter();
@@ -313,7 +331,8 @@ async function converse(
   );
   // Whoever isn't answered looks again instead, and must find what it sent before.
   if (!dialect.answers) await arrivals.before(arrival);
-  await new Conversation(shared, dialect, channel, deadlines, shadow, listed, arrival).run();
+  const editor = new Editor(editors, connection.peer);
+  await new Conversation(shared, dialect, channel, deadlines, shadow, listed, arrival, editor).run();
 }
 
 class Conversation {
@@ -332,6 +351,7 @@ class Conversation {
   /** Holds the tables that were listed. */
   readonly #listed: DisposableStack;
   readonly #arrival: Arrival;
+  readonly #editor: Editor;
   /** Whether the update is committed, so that nothing may roll it back. */
   #settled = false;
   #listedRevision = 0n;
@@ -345,6 +365,7 @@ class Conversation {
     shadow: Shadow,
     listed: DisposableStack,
     arrival: Arrival,
+    editor: Editor,
   ) {
     this.#forwarder = shared.forwarder;
     this.#turns = shared.turns;
@@ -359,6 +380,7 @@ class Conversation {
     this.#shadow = shadow;
     this.#listed = listed;
     this.#arrival = arrival;
+    this.#editor = editor;
   }
 
   /** Never rejects: what goes wrong is the client's to hear, or the log's. */
@@ -429,6 +451,7 @@ class Conversation {
         case undefined:
           return undefined;
         case "update":
+          this.#editor.demand();
           header = event.header;
           this.#demandCurrent(header);
           break;
@@ -447,6 +470,7 @@ class Conversation {
         case "commit":
         case "rollback":
           if ((this.#features & FEATURE.SETTLE) === 0) throw unexpected(event.kind.toUpperCase());
+          this.#editor.demand();
           return event.kind;
         case "apply":
           throw unexpected("APPLY");
@@ -547,7 +571,9 @@ class Conversation {
 
   /** Decides about the table that another client has applied, and tells what came of it. */
   async #settle(decision: Decision): Promise<void> {
-    const report = await this.#held.settle(decision);
+    const settled = this.#held.settle(decision);
+    this.#log(`Told to ${decision} another client's table${this.#editor.byline}`);
+    const report = await settled;
     using stack = new DisposableStack();
     for (const { table } of report.tables) stack.use(table);
     await this.#send(report);
@@ -558,7 +584,9 @@ class Conversation {
     this.#settled = true;
     const revision = change.commit();
     const { kept, opened, retired, failed } = change.counts;
-    this.#log(`Revision ${revision}: ${kept} kept, ${opened} opened, ${retired} retired, ${failed} failed`);
+    this.#log(
+      `Revision ${revision}: ${kept} kept, ${opened} opened, ${retired} retired, ${failed} failed${this.#editor.byline}`,
+    );
     try {
       await this.#stateFile?.write(stateOf(this.#forwarder));
     } catch (error) {
@@ -618,7 +646,7 @@ class Conversation {
   async #refuse(error: unknown): Promise<void> {
     if (isHangUp(error)) return;
     const refusal = refusalOf(error);
-    this.#log(`Refused an update: ${refusal.message}`);
+    this.#log(`Refused an update: ${refusal.message}${this.#editor.byline}`);
     const verdict: Verdict = {
       ...{ kept: 0, opened: 0, retired: 0, failed: 0, rebound: 0, revision: this.#forwarder.revision },
       ...refusal.details,

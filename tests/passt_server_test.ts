@@ -1,12 +1,10 @@
 /** The released dialect as a server speaks it, with the recordings as its clients, and ours. */
 
 import { connect, look, UpdateError } from "../client.ts";
-import { passtClient } from "../codec/passt.ts";
-import { RuleTable } from "../codec/table.ts";
 import type { Rule } from "../codec/types.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
-import { concat } from "./bytes.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
+import { passtUpdate } from "./passt_update.ts";
 import { tcpRule } from "./rules.ts";
 
 /** A server with both control sockets, a target, a rule to it and free ports. */
@@ -37,13 +35,6 @@ async function send(path: string, bytes: Uint8Array): Promise<void> {
   const buffer = new Uint8Array(65536);
   await connection.read(buffer);
   for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
-}
-
-/** The bytes of a released client's update of HOST. */
-function passtUpdate(rules: readonly Rule[]): Uint8Array {
-  using table = RuleTable.of(rules);
-  const header = { version: 2, mode: "one-shot", rollBackUndelivered: false, holdSeconds: 0, pifCount: 1 } as const;
-  return concat([...passtClient(2).update(header, [{ pif: 1, table }])]);
 }
 
 const ports = (rules: readonly Rule[]) => rules.map(({ firstPort }) => firstPort);
