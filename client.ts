@@ -22,7 +22,7 @@
 import { Channel, interruptible } from "./codec/channel.ts";
 import { RECORD, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { core } from "./codec/core.ts";
-import { Deadlines } from "./codec/deadlines.ts";
+import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
 import type { ClientDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError } from "./codec/errors.ts";
 import { ServerDecoder } from "./codec/detect.ts";
@@ -168,6 +168,7 @@ export class UpdateError extends PestoError {
  * Connects to a control socket and reads what is listed there.
  *
  * @throws {PestoError} (as a rejection) with the code `unreachable` if nobody listens at `path`
+ * @throws {DeadlineError} (as a rejection) if it takes too long, also because of others that wait there
  * @throws {ProtocolError} (as a rejection) if whoever listens there doesn't speak the protocol
  *
  * @example A transaction
@@ -181,16 +182,16 @@ export class UpdateError extends PestoError {
  * ```
  */
 export async function connect(path: string, options: ConnectOptions = {}): Promise<Session> {
-  const connecting = connectTo(path);
-  // Making the core takes as long as a small server needs for its greeting, and that is another process.
-  core();
-  const connection = await connecting;
   const decoder = new ServerDecoder();
   using cleanup = new DisposableStack();
-  const channel = cleanup.use(new Channel<ServerEvent>(connection, decoder));
   const seconds = options.timeoutSeconds ?? 60;
   // One conversation is a handful of steps, and each has its own limit: the sum needs none.
   const deadlines = cleanup.use(new Deadlines(LONG_SECONDS, seconds, options.signal ?? new AbortController().signal));
+  const connecting = deadlines.step((signal) => connectTo(path, signal));
+  // Making the core takes as long as a small server needs for its greeting, and that is another process.
+  core();
+  const connection = await connecting;
+  const channel = cleanup.use(new Channel<ServerEvent>(connection, decoder));
   const listing = await readListing(channel, deadlines);
   const again = () => look(path, options);
   const session = new Session(decoder.dialect, channel, deadlines, listing, again);
@@ -216,6 +217,13 @@ export async function look(path: string, options: ConnectOptions = {}): Promise<
   using session = await connect(path, options);
   return { hello: session.hello, pifs: session.pifs };
 }
+
+/**
+ * Milliseconds between attempts to connect where too many others wait: doubled from one to the other. Not measured: a
+ * server empties its backlog in a few, a stopped one should not be asked for nothing.
+ */
+const SHORTEST_WAIT = 2;
+const LONGEST_WAIT = 100;
 
 /** The longest that a timer can be set to, in seconds: 2^31 ms. */
 const LONG_SECONDS = 2_147_483;
@@ -682,12 +690,27 @@ export async function settle(
   throw new UpdateError(result);
 }
 
-async function connectTo(path: string): Promise<Deno.Conn> {
-  try {
-    return await Deno.connect({ transport: "unix", path });
-  } catch (cause) {
-    const reason = reasonOf(cause, path);
-    throw new PestoError("unreachable", `Can't connect to the control socket "${path}": ${reason}`, { cause });
+/** Connects; as long as there is no room among those who wait to be let in, it waits for some. */
+async function connectTo(path: string, signal: AbortSignal): Promise<Deno.Conn> {
+  for (let wait = SHORTEST_WAIT;; wait = Math.min(2 * wait, LONGEST_WAIT)) {
+    try {
+      return await Deno.connect({ transport: "unix", path });
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.WouldBlock)) {
+        const reason = reasonOf(cause, path);
+        throw new PestoError("unreachable", `Can't connect to the control socket "${path}": ${reason}`, { cause });
+      }
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, wait);
+    try {
+      await interruptible(promise, signal);
+    } catch (error) {
+      if (!(error instanceof DeadlineError)) throw error;
+      throw new DeadlineError(error.code, `Can't connect to the control socket "${path}": too many others wait there`);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 

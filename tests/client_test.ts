@@ -1,9 +1,12 @@
 import { connect, look, settle, UpdateError } from "../client.ts";
 import { Channel } from "../codec/channel.ts";
-import { PestoError } from "../codec/errors.ts";
+import { DeadlineError } from "../codec/deadlines.ts";
+import { PestoError, ProtocolError } from "../codec/errors.ts";
 import { nativeServer } from "../codec/native.ts";
 import { RuleTable } from "../codec/table.ts";
+import { linuxAvailable } from "../sync/linux.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
+import { FullSocket } from "./full_socket.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, TestServer } from "./harness.ts";
 import { tcpRule } from "./rules.ts";
 
@@ -202,4 +205,35 @@ Deno.test("look() puts together the ports of one rule that come in several frame
   await served;
   assertEquals(pif?.failures, [{ pif: "HOST", rule: 0, ports }, { pif: "HOST", rule: 1, ports: last }]);
   await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test({
+  name: "connect() waits for room among those who wait to be let in",
+  ignore: linuxAvailable().kind === "unavailable",
+  async fn() {
+    using socket = await FullSocket.make();
+    const connecting = assertRejects(() => connect(socket.path), ProtocolError);
+    assert(await socket.isFull());
+    let over = false;
+    const end = connecting.finally(() => over = true);
+    while (!over) {
+      socket.drop();
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    assertEquals((await end).code, "truncated");
+  },
+});
+
+Deno.test({
+  name: "connect() gives up at its deadline when there is no room, or when its signal says so",
+  ignore: linuxAvailable().kind === "unavailable",
+  async fn() {
+    using socket = await FullSocket.make();
+    const late = await assertRejects(() => connect(socket.path, { timeoutSeconds: 0.01 }), DeadlineError);
+    assertEquals(late.code, "read-deadline");
+    assertEquals(late.message, `Can't connect to the control socket "${socket.path}": too many others wait there`);
+    const reason = new Error("enough");
+    const aborted = await assertRejects(() => connect(socket.path, { signal: AbortSignal.abort(reason) }));
+    assertEquals(aborted, reason);
+  },
 });
