@@ -74,5 +74,6 @@ Forwards ports by a table of rules, and makes a control socket at PATH, through 
 
 ${optionLines(SERVE_OPTIONS)}
 
-SIGINT and SIGTERM end it: all sockets are closed and the control sockets are removed.
+SIGINT and SIGTERM end it: all sockets are closed and the control sockets are removed. A supervisor that has set
+NOTIFY_SOCKET is told when all sockets stand, and when they are about to be closed.
 `;

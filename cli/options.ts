@@ -113,6 +113,17 @@ export const SERVE_OPTIONS: readonly Option[] = [
     help: "keep the committed tables in FILE, and start with them; -t, -u, -T and -U are for the first\n" +
       "start, when there is no FILE yet",
   },
+  {
+    name: "allow-uid",
+    value: "UID",
+    help: "a user that may change the rules, beside root and the server's own, if the mode of the\n" +
+      "control socket's file lets it connect; any: all whom that lets connect",
+  },
+  {
+    name: "ready-fd",
+    value: "N",
+    help: "write a newline to file descriptor N and close it when all sockets stand",
+  },
   { name: "transaction-timeout", value: "SECONDS", help: "\nhow long one client may take to update the table (60)" },
   HELP_OPTION,
 ];

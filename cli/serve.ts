@@ -6,8 +6,9 @@
 
 import type { Protocol, Rule } from "../codec/types.ts";
 import { parseSpecifier } from "../codec/specifier.ts";
-import { serve } from "../server.ts";
+import { type MayUpdate, serve } from "../server.ts";
 import type { BackendName } from "../sync/backends.ts";
+import { MAX_UID } from "../sync/editors.ts";
 import { parseArguments, UsageError, wholeNumber } from "./arguments.ts";
 import { ephemeralPorts } from "./ephemeral.ts";
 import { EXIT, type ExitStatus } from "./exit_status.ts";
@@ -16,6 +17,7 @@ import { BACKENDS, CONCURRENCY, SERVE_OPTIONS } from "./options.ts";
 import type { Output } from "./output.ts";
 import { counted } from "./quantities.ts";
 import { Signals } from "./signals.ts";
+import { Supervisor } from "./supervisor.ts";
 
 /** What a command line asks for. */
 interface ServeArguments {
@@ -31,7 +33,12 @@ interface ServeArguments {
   /** By pif name. */
   readonly rules: Readonly<Record<string, Rule[]>>;
   readonly transactionSeconds?: number;
+  readonly mayUpdate?: MayUpdate;
+  readonly readyDescriptor?: number;
 }
+
+/** The greatest number that a descriptor can have; the first three are the standard streams. */
+const MAX_DESCRIPTOR = 2 ** 31 - 1;
 
 /** Runs the command until SIGINT or SIGTERM; a second one ends the program at once. */
 export async function serveCommand(args: readonly string[], output: Output): Promise<ExitStatus> {
@@ -40,15 +47,18 @@ export async function serveCommand(args: readonly string[], output: Output): Pro
     output.print(SERVE_HELP);
     return EXIT.DONE;
   }
-  const { path, rules, ...options } = parsed;
+  const { path, rules, readyDescriptor, ...options } = parsed;
   const log = (message: string) => output.complain(message);
+  const supervisor = new Supervisor(readyDescriptor, log);
   // Asked twice, it has no more patience. A terminal that goes away must not end it.
   using signals = new Signals({ ending: ["SIGINT", "SIGTERM"], ignored: ["SIGHUP"], impatient: EXIT.REFUSED });
   await using server = await serve({ ...options, path, rules, log });
   const paths = options.passtPath === undefined ? `"${path}"` : `"${path}", for passt's clients "${options.passtPath}"`;
   log(`Ready: control socket ${paths}, ${counted(server.ruleCount, "rule")}`);
+  await supervisor.ready(path);
   const reason = await Promise.race([signals.first, server.finished]);
   log(reason === undefined ? "Stopping" : `Stopping: ${reason}`);
+  await supervisor.stopping();
   return EXIT.DONE;
 }
 
@@ -116,6 +126,12 @@ function read(args: readonly string[]): ServeArguments | "help" {
       case "state":
         options = { ...options, statePath: value };
         break;
+      case "allow-uid":
+        options = { ...options, mayUpdate: value === "any" ? "anyone" : alsoAllowed(options.mayUpdate, value) };
+        break;
+      case "ready-fd":
+        options = { ...options, readyDescriptor: wholeNumber("--ready-fd", value, 3, MAX_DESCRIPTOR) };
+        break;
       case "transaction-timeout":
         options = { ...options, transactionSeconds: wholeNumber("--transaction-timeout", value, 1, 86400) };
         break;
@@ -129,6 +145,13 @@ function read(args: readonly string[]): ServeArguments | "help" {
     throw new UsageError(`Can't take "--passt ${path}": PATH is already "${path}", they must be two`);
   }
   return { ...options, path, pifs, rules };
+}
+
+/** The users that were allowed before, and one more. */
+function alsoAllowed(mayUpdate: MayUpdate | undefined, text: string): MayUpdate {
+  const uid = wholeNumber("--allow-uid", text, 0, MAX_UID);
+  if (mayUpdate === "anyone") return mayUpdate;
+  return [...Array.isArray(mayUpdate) ? mayUpdate : [], uid];
 }
 
 function split(text: string, separator: string): [string, string?] {

@@ -17,7 +17,7 @@ export type MayUpdate = "owner" | "anyone" | readonly number[];
 
 const ROOT = 0;
 /** The greatest user id; the one above it means "none". */
-const MAX_UID = 0xffff_fffe;
+export const MAX_UID = 0xffff_fffe;
 
 /**
  * Looks at an option before it is used.

@@ -28,6 +28,7 @@ import { Episode } from "./episode.ts";
 import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 export { listenOnLinux } from "./linux/control_listener.ts";
+export { givenDescriptor, sendDatagram, writeAndClose } from "./linux/supervision.ts";
 export { readSystemFile } from "./linux/system_file.ts";
 
 /**

@@ -95,6 +95,7 @@ export const C = {
   SPLICE_F_MOVE: 1,
   SPLICE_F_NONBLOCK: 2,
   O_RDONLY: 0,
+  O_WRONLY: 1,
   O_NONBLOCK: 0o4000,
   O_CLOEXEC: 0o2000000,
   O_ACCMODE: 3,

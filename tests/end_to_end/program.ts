@@ -23,14 +23,17 @@ export function invocation(): { executable: string; before: string[]; environmen
     : { executable: program, before: [], environment: { clearEnv: true, env: { PATH: "/nonexistent" } } };
 }
 
-function command(args: readonly string[]): Deno.Command {
+/** A shell's script, in which `"$0" "$@"` is the program with its arguments, or just those; `env` is added. */
+function command(args: readonly string[], script?: string, env: Readonly<Record<string, string>> = {}): Deno.Command {
   const { executable, before, environment } = invocation();
-  return new Deno.Command(executable, {
-    args: [...before, ...args],
+  const own = [...before, ...args];
+  return new Deno.Command(script === undefined ? executable : "/bin/sh", {
+    args: script === undefined ? own : ["-c", script, executable, ...own],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     ...environment,
+    env: { ...environment.env, ...env },
   });
 }
 
@@ -45,15 +48,7 @@ export async function pesto(...args: string[]): Promise<Finished> {
 
 /** Runs a shell's script, in which `"$0" "$@"` is the program with its arguments, to its end. */
 export async function pestoInShell(script: string, ...args: string[]): Promise<Finished> {
-  const { executable, before, environment } = invocation();
-  const command = new Deno.Command("/bin/sh", {
-    args: ["-c", script, executable, ...before, ...args],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    ...environment,
-  });
-  return finished(await command.output());
+  return finished(await command(args, script).output());
 }
 
 /** A `pesto serve` that is ready; disposing of it kills it if it still runs. */
@@ -69,8 +64,16 @@ export class Serving implements AsyncDisposable {
   }
 
   /** Starts it and waits until its sockets stand. */
-  static async start(...args: string[]): Promise<Serving> {
-    const serving = new Serving(command(["serve", ...args]).spawn());
+  static start(...args: string[]): Promise<Serving> {
+    return Serving.startUnder({}, ...args);
+  }
+
+  /** The same, in a shell's script, in which `exec "$0" "$@"` is to start it, and with more in its environment. */
+  static async startUnder(
+    { script, env }: { script?: string; env?: Readonly<Record<string, string>> },
+    ...args: string[]
+  ): Promise<Serving> {
+    const serving = new Serving(command(["serve", ...args], script, env).spawn());
     await serving.logs("Ready");
     return serving;
   }
