@@ -1,7 +1,8 @@
 /**
  * The C library: the functions, structs and constants that the Linux backend uses, and nothing else of this project
  * knows. The constants are those of Linux on x86_64 and aarch64, which differ in one struct only;
- * `tests/sync/linux/libc_test.ts` compares all of it with what a C compiler says.
+ * `tests/sync/linux/libc_test.ts` compares all of it with what C compilers for both say. No call goes by its number, and
+ * `open` and `fcntl`, which C declares with variable arguments, take them in the same registers as any others on both.
  *
  * Theory of operation. The library is open as long as somebody has a {@linkcode Libc}; the first one opens it, the last
  * one closes it, so that a program that has disposed of its backends holds nothing.
