@@ -720,8 +720,6 @@ function reasonOf(error: unknown, path: string): string {
   if (error instanceof Deno.errors.ConnectionRefused) {
     return isSocket(path) ? "nobody listens there" : "it is no socket";
   }
-  // The system's queue is full; it doesn't let anybody wait who asked not to be blocked, as the runtime does.
-  if (error instanceof Deno.errors.WouldBlock) return "too many clients wait there already; try again";
   // What the system says of a path beyond the 107 bytes that an address has room for.
   if (new TextEncoder().encode(path).length > 107) {
     return "it is longer than the 107 bytes that a socket's path may have";

@@ -4,6 +4,7 @@ import { nativeClient } from "../codec/native.ts";
 import type { Code, Outcome, Rule } from "../codec/types.ts";
 import { serve, Server } from "../server.ts";
 import { Forwarder } from "../sync/forwarder.ts";
+import { linuxAvailable } from "../sync/linux.ts";
 import { assert, assertEquals, assertRejects } from "./assert.ts";
 import { EchoTarget, firstWords, freePorts, isRefused, RawClient, TestServer, updateBytes } from "./harness.ts";
 import { freeRow } from "./free_port.ts";
@@ -508,4 +509,20 @@ Deno.test("Server's disposal waits for the look after lost sockets that is under
   end.resolve();
   await stopped;
   assertEquals(order, ["looked", "closed"]);
+});
+
+Deno.test({
+  name: "serve() lets clients in when its relays have used up their file descriptors",
+  ignore: linuxAvailable().kind === "unavailable",
+  async fn() {
+    const script = new URL("few_descriptors.ts", import.meta.url).pathname;
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", 'ulimit -n 120 && exec "$0" run -A --no-check "$1"', Deno.execPath(), script],
+      stderr: "inherit",
+    }).output();
+    assertEquals(JSON.parse(new TextDecoder().decode(stdout)), {
+      logged: ["Can't relay more TCP connections: 60 file descriptors are in use, the most allowed"],
+      outcome: "done",
+    });
+  },
 });
