@@ -28,10 +28,14 @@ test("pesto serve --ready-fd writes a newline and closes the descriptor when all
   await new Deno.Command("mkfifo", { args: [pipe] }).output();
   using target = new EchoTarget("A");
   const [port = 0] = freePorts(1);
-  // The pipe has an end for the reader only when the program has closed its descriptor.
-  const told = Deno.readTextFile(pipe).then(async (
-    text,
-  ) => [text, await firstWords(port), (await look(control)).pifs.length]);
+  // A reader of its own, because the runtime itself may stand still until the pipe has a writer.
+  await using reader = new Deno.Command("cat", { args: [pipe], stdout: "piped" }).spawn();
+  // The pipe ends only when the program has closed its descriptor.
+  const told = reader.output().then(async ({ stdout }) => [
+    new TextDecoder().decode(stdout),
+    await firstWords(port),
+    (await look(control)).pifs.length,
+  ]);
   const script = `exec "$0" "$@" 5>'${pipe}'`;
   await using _serving = await Serving.startUnder(
     { script },
