@@ -149,6 +149,15 @@ Deno.test("pesto and pesto serve exit with 1 and a sentence when they are called
     [["serve"], 'Can\'t serve: the PATH of a control socket must be given\nTry "pesto serve --help"\n'],
     [["serve", "--target", "nonsense", `${it.folder}/x`], `Can't read address "nonsense"`],
     [["serve", "--pif", "X", `${it.folder}/x`], `Can't take "--pif X": it must be NAME=ADDRESS`],
+    [["serve", "--ready-fd", "2", `${it.folder}/x`], 'Can\'t take "--ready-fd 2": it must be a whole number from 3 to'],
+    [
+      ["serve", "--allow-uid", "x", `${it.folder}/x`],
+      'Can\'t take "--allow-uid x": it must be a whole number from 0 to',
+    ],
+    [
+      ["serve", "--allow-uid", "1000", "--backend", "portable", `${it.folder}/x`],
+      `Can't tell the users of clients apart: it takes the backend "linux"`,
+    ],
     [["serve", "--passt", "x", "x"], `Can't take "--passt x": PATH is already "x", they must be two`],
     [["serve", it.path], `Can't make the control socket "${it.path}": another server listens there`],
     [["serve", "-t", it.specifier, `${it.folder}/x`], "address in use (EADDRINUSE)"],
