@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { ControlConnection } from "../../sync/control_listener.ts";
 import { assert, assertEquals, assertLess, assertRejects } from "../assert.ts";
 import { type ListenerKind, listeners } from "./control_listeners.ts";
@@ -44,6 +45,16 @@ function closeAgain(connection: ControlConnection): void {
 /** A test for listeners of each kind. */
 function test(name: string, run: (kind: ListenerKind) => Promise<void>): void {
   for (const kind of listeners) Deno.test({ name: `${name} (${kind.name})`, ignore: kind.ignore, fn: () => run(kind) });
+}
+
+/** The listener that knows its clients; its tests are skipped where it doesn't work. */
+const knowing = listeners.find(({ name }) => name.startsWith("linux"));
+if (knowing === undefined) throw new Error("There is no such listener");
+
+/** A test of it only. */
+function testKnowing(name: string, run: (kind: ListenerKind) => Promise<void>): void {
+  const { ignore } = knowing ?? { ignore: true };
+  Deno.test({ name, ignore, fn: () => knowing === undefined ? undefined : run(knowing) });
 }
 
 /** Reads until the end. */
@@ -136,6 +147,19 @@ test("ControlConnection fails like the runtime's own when the client has gone", 
   await assertRejects(() => within("a failure", sending), Deno.errors.BrokenPipe);
 });
 
+testKnowing("LinuxControlConnection gives others their turn, however much there is to read and write", async (kind) => {
+  await using at = await listening(kind);
+  const [client, connection] = await at.pair();
+  await writeAll(client, pattern(1000));
+  let turns = 0;
+  setImmediate(() => turns++);
+  for (let count = 0; count < 500; count++) await connection.read(new Uint8Array(1));
+  assertEquals(turns, 1);
+  setImmediate(() => turns++);
+  for (let count = 0; count < 100; count++) await connection.write(new Uint8Array(1));
+  assertEquals(turns, 2);
+});
+
 test("ControlConnection.close() ends what waits", async (kind) => {
   await using at = await listening(kind);
   const [, connection] = await at.pair();
@@ -201,16 +225,6 @@ test("ControlListener outlasts a lack of file descriptors, says so once and does
   assertLess(busyPart, 0.5);
   assertEquals(answer, "served");
 });
-
-/** The listener that knows its clients; its tests are skipped where it doesn't work. */
-const knowing = listeners.find(({ name }) => name.startsWith("linux"));
-if (knowing === undefined) throw new Error("There is no such listener");
-
-/** A test of it only. */
-function testKnowing(name: string, run: (kind: ListenerKind) => Promise<void>): void {
-  const { ignore } = knowing ?? { ignore: true };
-  Deno.test({ name, ignore, fn: () => knowing === undefined ? undefined : run(knowing) });
-}
 
 testKnowing("listenOnLinux() says whose a connection is", async (kind) => {
   await using at = await listening(kind);
