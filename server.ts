@@ -582,7 +582,7 @@ class Conversation {
   /** Puts the new tables in force, and resolves when they are on the disk, too, if they are kept there. */
   async #commit(change: AppliedChange): Promise<void> {
     this.#settled = true;
-    const revision = change.commit();
+    const revision = await change.commit();
     const { kept, opened, retired, failed } = change.counts;
     this.#log(
       `Revision ${revision}: ${kept} kept, ${opened} opened, ${retired} retired, ${failed} failed${this.#editor.byline}`,

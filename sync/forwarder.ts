@@ -5,12 +5,14 @@
  * some pifs; the others keep theirs. It is validated as a whole before a socket is touched, then every backend's
  * sockets are brought to it (`socket_set.ts`), and only a commit makes it the active one and raises the revision.
  *
- *     idle ── apply() ──▶ changing ──▶ applied ── commit() ───▶ idle, revision + 1
- *       ▲                    │            └────── rollback() ─▶ idle, same revision
+ *     idle ── apply() ──▶ changing ──▶ applied ── commit() ───▶ revision + 1, closing ──▶ idle
+ *       ▲                    │            └────── rollback() ─▶ taking back ────────────▶ idle, same revision
  *       └──── threw ─────────┘
  *
- * Invariants: one change at a time, `busy` tells; nothing of `tables()` changes but in commit. Tables given to `apply`
- * belong to the forwarder from then on.
+ * Invariants: one change at a time, `busy` tells; the active tables don't change but in commit, which changes all of them
+ * and the revision before it first waits. Only then are sockets closed, in slices: nothing that is listed or routed
+ * depends on it. Tables given to `apply` belong to the forwarder from then on. All that grows with the number of ports or
+ * failures is done in slices.
  *
  * @module
  */
@@ -21,7 +23,7 @@ import { RuleTable, type TablePolicy } from "../codec/table.ts";
 import type { Code, Rule, RuleFailure } from "../codec/types.ts";
 import type { Backend, Endpoint } from "./backend.ts";
 import { EffectiveTable, type ListeningPorts, type PifRules } from "./effective.ts";
-import { type RuleOutcome, ruleOutcomes } from "./report.ts";
+import { noteStatus, type RuleOutcome, ruleOutcomes } from "./report.ts";
 import { type AppliedSockets, type ChangeCounts, type PortFailure, SocketSet } from "./socket_set.ts";
 
 /** An interface whose incoming flows are forwarded. */
@@ -66,10 +68,10 @@ export interface ChangeReport {
 /** A change that stands, and can still be taken back. One of the two must be called, once. */
 export interface AppliedChange extends ChangeReport {
   /**
-   * Makes the new tables the active ones; returns the new revision. If `keepTrying`, {@linkcode Forwarder.retryLost} goes
-   * on trying for the sockets that failed.
+   * Makes the new tables the active ones, at once; resolves to the new revision when the sockets that only the old ones
+   * had are closed. If `keepTrying`, {@linkcode Forwarder.retryLost} goes on trying for the sockets that failed.
    */
-  commit(keepTrying?: boolean): bigint;
+  commit(keepTrying?: boolean): Promise<bigint>;
   /** Brings the old tables' sockets back. Resolves to the rules of the old tables that lost some of theirs. */
   rollback(): Promise<readonly RuleOutcome[]>;
 }
@@ -142,7 +144,7 @@ export class Forwarder implements AsyncDisposable {
       using next = this.#effective(pifs, tables);
       results.push(await set.check(next));
     }
-    return this.#report(results, tables);
+    return await this.#report(results, tables);
   }
 
   /**
@@ -152,25 +154,30 @@ export class Forwarder implements AsyncDisposable {
    */
   async apply(tables: Tables): Promise<AppliedChange> {
     const applied = await this.#change(tables);
-    const report = this.#report(applied, tables);
+    const report = await this.#report(applied, tables);
+    const effective = applied.map(({ table }) => table);
+    await this.#noteStatus(tables, report.outcomes, effective);
     return {
       ...report,
-      commit: (keepTrying) => {
-        for (const change of applied) change.commit(keepTrying);
+      commit: async (keepTrying) => {
+        const closing = applied.map((change) => change.commit(keepTrying));
         for (const [pif, table] of tables) {
           this.table(pif)[Symbol.dispose]();
           this.#tables.set(pif, table);
         }
-        this.#revision++;
-        this.#settle();
-        return this.#revision;
+        this.#failures = byPif(report.outcomes);
+        const revision = ++this.#revision;
+        const others = new Map([...this.#tables].filter(([pif]) => !tables.has(pif)));
+        await Promise.all([...closing, this.#noteStatus(others, report.outcomes, effective)]);
+        this.#busy = false;
+        return revision;
       },
       rollback: async () => {
         const lost: PortFailure[] = [];
         for (const change of applied.toReversed()) lost.push(...await change.rollback());
         for (const table of tables.values()) table[Symbol.dispose]();
-        this.#settle();
-        return ruleOutcomes(lost, (pif, rule) => this.table(pif).rule(rule));
+        await this.#settle();
+        return await ruleOutcomes(lost, (pif, rule) => this.table(pif).rule(rule));
       },
     };
   }
@@ -191,8 +198,8 @@ export class Forwarder implements AsyncDisposable {
   /** Opens and closes the sockets of scan rules as ports in the targets come into use and go out of it. */
   async rescan(): Promise<void> {
     const change = await this.#change(new Map());
-    for (const applied of change) applied.commit();
-    this.#settle();
+    await Promise.all(change.map((applied) => applied.commit()));
+    await this.#settle();
   }
 
   /** Whether a rollback has lost sockets that aren't back yet, so that {@linkcode retryLost} has something to do. */
@@ -209,7 +216,7 @@ export class Forwarder implements AsyncDisposable {
       for (const { set } of this.#sets) regained.push(...await set.retryLost());
       return regained;
     } finally {
-      this.#settle();
+      await this.#settle();
     }
   }
 
@@ -240,17 +247,14 @@ export class Forwarder implements AsyncDisposable {
     }
   }
 
-  #settle(): void {
-    this.#busy = false;
-    this.#noteStatus();
-  }
-
-  /** Rules of the active tables that have not got all of their sockets. */
-  #outcomes(): RuleOutcome[] {
-    return ruleOutcomes(
-      this.#sets.flatMap(({ set }) => set.failures()),
+  async #settle(): Promise<void> {
+    const outcomes = await ruleOutcomes(
+      this.#sets.flatMap(({ set }) => [...set.failures()]),
       (pif, rule) => this.table(pif).rule(rule),
     );
+    await this.#noteStatus(this.#tables, outcomes, this.#sets.map(({ set }) => set.table));
+    this.#failures = byPif(outcomes);
+    this.#busy = false;
   }
 
   #policy(pif: Pif): TablePolicy {
@@ -295,11 +299,11 @@ export class Forwarder implements AsyncDisposable {
     return { kind: "invalid", code: verdict.code, ...place, otherPif: other.pif, otherRule: other.rule };
   }
 
-  #report(
+  async #report(
     results: readonly { counts: ChangeCounts; failures: readonly PortFailure[] }[],
     tables: Tables,
-  ): ChangeReport {
-    const outcomes = ruleOutcomes(
+  ): Promise<ChangeReport> {
+    const outcomes = await ruleOutcomes(
       results.flatMap(({ failures }) => failures),
       (pif, rule): Rule => (tables.get(pif) ?? this.table(pif)).rule(rule),
     );
@@ -317,16 +321,26 @@ export class Forwarder implements AsyncDisposable {
     };
   }
 
-  /** Notes in the active tables' records, and port by port beside them, what their sockets are doing, for listings. */
-  #noteStatus(): void {
-    for (const table of this.#tables.values()) table.setAllStatus("bound");
-    for (const { pif, rule } of this.#sets.flatMap(({ set }) => set.table.waiting)) {
-      this.table(pif).setStatus(rule, "waiting", 0);
+  /**
+   * Writes into the records of these tables what their sockets are doing, for listings. `outcomes` are all that there
+   * are, and `effective` the effective tables.
+   */
+  async #noteStatus(
+    tables: Tables,
+    outcomes: readonly RuleOutcome[],
+    effective: readonly EffectiveTable[],
+  ): Promise<void> {
+    const waiting = effective.flatMap(({ waiting }) => waiting);
+    for (const [id, table] of tables) {
+      await noteStatus(
+        table,
+        outcomes.filter(({ pif }) => pif === id),
+        waiting.filter(({ pif }) => pif === id).map(({ rule }) => rule),
+      );
     }
-    const outcomes = this.#outcomes();
-    for (const { pif, rule, status, failedPorts } of outcomes) {
-      this.table(pif).setStatus(rule, status, failedPorts);
-    }
-    this.#failures = Map.groupBy(outcomes, ({ pif }) => pif);
   }
+}
+
+function byPif(outcomes: readonly RuleOutcome[]): ReadonlyMap<number, readonly RuleFailure[]> {
+  return Map.groupBy(outcomes, ({ pif }) => pif);
 }

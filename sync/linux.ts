@@ -10,7 +10,9 @@
 
 import { PestoError } from "../codec/errors.ts";
 import type { Backend, BackendCounts, BackendOptions, Endpoint, Listener, Route } from "./backend.ts";
+import { bindErrorOf } from "./bind_failure.ts";
 import { endpointText } from "./endpoint.ts";
+import { systemError } from "./errno.ts";
 import { foundCapabilities } from "./linux/capabilities.ts";
 import { DescriptorBudget } from "./linux/descriptors.ts";
 import { type Libc, openLibc } from "./linux/libc.ts";
@@ -204,8 +206,16 @@ class LinuxBackend implements Backend {
     }
   }
 
+  readonly #closed = (listener: Listener): void => {
+    this.#listeners.delete(listener);
+    this.#budget.use(-1);
+  };
+
   #check(endpoint: Endpoint): void {
-    if (!this.#disposed) return;
-    throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
+    if (this.#disposed) {
+      throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
+    }
+    const full = this.#listeners.size >= this.#budget.maxListeners || !this.#budget.admits(1);
+    if (full) throw bindErrorOf(endpoint, systemError("EMFILE"));
   }
 }

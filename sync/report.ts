@@ -5,9 +5,11 @@
  * @module
  */
 
+import type { RuleTable } from "../codec/table.ts";
 import type { FailedPorts, Rule, RuleFailure, RuleStatus } from "../codec/types.ts";
 import type { BindError } from "./backend.ts";
-import type { PortFailure } from "./socket_set.ts";
+import { Slices } from "./slices.ts";
+import type { PortFailure } from "./socket_change.ts";
 
 /** The failed ports of one rule, and what that makes of the rule. */
 export interface RuleOutcome extends RuleFailure {
@@ -22,33 +24,76 @@ export interface RuleOutcome extends RuleFailure {
   readonly error: BindError;
 }
 
-/** Groups failures by rule, in the order of pifs and rules, and ports with the same error into runs. */
-export function ruleOutcomes(
+/**
+ * Groups failures by rule, in the order of pifs and rules, and ports with the same error into runs. In slices: there may
+ * be as many failures as ports.
+ */
+export async function ruleOutcomes(
+  failures: Iterable<PortFailure>,
+  ruleOf: (pif: number, rule: number) => Rule,
+): Promise<RuleOutcome[]> {
+  const slices = new Slices();
+  const byRule = new Map<number, PortFailure[]>();
+  for (const failure of failures) {
+    const place = failure.pif * 0x10000 + failure.rule;
+    const known = byRule.get(place);
+    if (known === undefined) byRule.set(place, [failure]);
+    else known.push(failure);
+    if (slices.over) await slices.next();
+  }
+  const outcomes: RuleOutcome[] = [];
+  for (const group of byRule.values()) {
+    const outcome = outcomeOf(group.sort((a, b) => a.endpoint.port - b.endpoint.port), ruleOf);
+    if (outcome !== undefined) outcomes.push(outcome);
+    if (slices.over) await slices.next();
+  }
+  return outcomes.sort((a, b) => a.pif - b.pif || a.rule - b.rule);
+}
+
+/**
+ * Writes into a table's records what its rules' sockets are doing: bound, but for the rules of the outcomes and those
+ * that wait, both in ascending order. In slices; each record is written once, so that no listing shows what isn't so.
+ */
+export async function noteStatus(
+  table: RuleTable,
+  outcomes: readonly RuleOutcome[],
+  waiting: readonly number[],
+): Promise<void> {
+  const slices = new Slices();
+  let [nextOutcome, nextWaiting] = [0, 0];
+  for (let rule = 0; rule < table.length; rule++) {
+    const outcome = outcomes[nextOutcome];
+    const waits = waiting[nextWaiting] === rule;
+    if (waits) nextWaiting++;
+    if (outcome?.rule === rule) {
+      nextOutcome++;
+      table.setStatus(rule, outcome.status, outcome.failedPorts);
+    } else {
+      table.setStatus(rule, waits ? "waiting" : "bound", 0);
+    }
+    if (slices.over) await slices.next();
+  }
+}
+
+/** What failures of one rule come to, in the order of their ports. */
+function outcomeOf(
   failures: readonly PortFailure[],
   ruleOf: (pif: number, rule: number) => Rule,
-): RuleOutcome[] {
-  const sorted = failures.toSorted((a, b) => a.pif - b.pif || a.rule - b.rule || a.endpoint.port - b.endpoint.port);
-  const outcomes: RuleOutcome[] = [];
-  for (let start = 0; start < sorted.length;) {
-    const first = sorted[start];
-    if (first === undefined) break;
-    let end = start;
-    while (sorted[end]?.pif === first.pif && sorted[end]?.rule === first.rule) end++;
-    const rule = ruleOf(first.pif, first.rule);
-    const failedPorts = end - start;
-    const all = failedPorts === rule.lastPort - rule.firstPort + 1;
-    outcomes.push({
-      pif: first.pif,
-      rule: first.rule,
-      ports: runs(sorted.slice(start, end)),
-      status: all ? "failed" : "partial",
-      failedPorts,
-      fault: !rule.scan && (all || !rule.weak),
-      error: first.error,
-    });
-    start = end;
-  }
-  return outcomes;
+): RuleOutcome | undefined {
+  const [first] = failures;
+  if (first === undefined) return undefined;
+  const { firstPort, lastPort, scan, weak } = ruleOf(first.pif, first.rule);
+  const failedPorts = failures.length;
+  const all = failedPorts === lastPort - firstPort + 1;
+  return {
+    pif: first.pif,
+    rule: first.rule,
+    ports: runs(failures),
+    status: all ? "failed" : "partial",
+    failedPorts,
+    fault: !scan && (all || !weak),
+    error: first.error,
+  };
 }
 
 function runs(failures: readonly PortFailure[]): FailedPorts[] {

@@ -12,14 +12,25 @@ import { setImmediate } from "node:timers/promises";
  */
 const SLICE = 2;
 
-/** Lets the event loop run whenever a slice's time is used up. */
+/**
+ * Lets the event loop run whenever a slice's time is used up.
+ *
+ *     for (const step of work) {
+ *       step();
+ *       if (slices.over) await slices.next();
+ *     }
+ */
 export class Slices {
-  #start = performance.now();
+  #end = performance.now() + SLICE;
 
-  /** To be awaited between two steps of the work; resolves at once while there is time left. */
-  async pause(): Promise<void> {
-    if (performance.now() - this.#start < SLICE) return;
+  /** Whether the time of this slice is used up. To be asked between two steps: awaiting costs more than a small step. */
+  get over(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  /** Resolves when the event loop has had its turn, and a new slice begins. */
+  async next(): Promise<void> {
     await setImmediate();
-    this.#start = performance.now();
+    this.#end = performance.now() + SLICE;
   }
 }

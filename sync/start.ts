@@ -58,7 +58,7 @@ export async function startWith(
   const change = await forwarder.apply(tables);
   if (change.fault && restored) {
     for (const { error } of change.outcomes) log(`Going on without a socket, and trying again: ${error.message}`);
-    change.commit(true);
+    await change.commit(true);
     return;
   }
   if (change.fault) {
@@ -66,5 +66,5 @@ export async function startWith(
     const cause = change.outcomes.find(({ fault }) => fault)?.error;
     throw new PestoError("bind-failed", cause?.message ?? "Can't start: a rule has no socket", { cause });
   }
-  change.commit();
+  await change.commit();
 }

@@ -23,7 +23,7 @@ async function like({ exchanges: [first] }: Recording, path: string): Promise<Se
     return { ...pif, listening: () => ({ tcp: new Set<number>(), udp: new Set<number>() }) };
   }));
   const change = await forwarder.apply(new Map(pifs.map(({ id, rules }) => [id, RuleTable.of(rules)])));
-  change.commit();
+  await change.commit();
   const control = { dialect: passtServer(version), socket: await ControlSocket.claim(path) };
   return new Server(forwarder, [control], { path }, undefined);
 }

@@ -14,11 +14,16 @@ const UN = LAYOUT.sockaddr_un;
 /** Where an IPv4 address begins in its IPv4-mapped form of 16 bytes. */
 const MAPPED = 12;
 
-/** Addresses that are remembered: a table of thousands of ports has few, and reading one is a way into the core and back. */
-const MAX_REMEMBERED = 64;
-
 /** Bytes of the larger of the two kinds. */
 export const SOCKET_ADDRESS_SIZE = IN6.size;
+
+/**
+ * The most addresses that are remembered in their parsed form. The ports of a range have two in common, so a few are
+ * enough; without, parsing took a fifth of the time in which 10,000 ports are opened (`tests/bench/sync_bench.ts`).
+ */
+const MAX_REMEMBERED = 64;
+/** Socket addresses by the text of the address. */
+const remembered = new Map<string, SocketAddress>();
 
 /** A socket address in memory. */
 export interface SocketAddress {
@@ -33,15 +38,41 @@ export interface SocketAddress {
  * @throws {SyntaxError} if it isn't a numeric address
  */
 export function socketAddress(address: string, port: number): SocketAddress {
-  const parsed = parsedAddress(address === "*" ? "::" : address);
-  const family = isIPv4(parsed) ? C.AF_INET : C.AF_INET6;
+  const { family, bytes } = passingAddress(address, port);
+  return { family, bytes: bytes.slice() };
+}
+
+/** As {@linkcode socketAddress}, but only good until the next call: without a copy, for what is used at once. */
+export function passingAddress(address: string, port: number): SocketAddress {
+  const passing = parsed(address);
+  passing.bytes[IN.sin_port] = port >> 8;
+  passing.bytes[IN.sin_port + 1] = port;
+  return passing;
+}
+
+/** The address, with whatever port it was wanted for last. */
+function parsed(address: string): SocketAddress {
+  const known = remembered.get(address);
+  if (known !== undefined) return known;
+  const numeric = parseAddress(address === "*" ? "::" : address);
+  const family = isIPv4(numeric) ? C.AF_INET : C.AF_INET6;
   const bytes = new Uint8Array(family === C.AF_INET ? IN.size : IN6.size);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(IN.sin_family, family, true);
-  view.setUint16(IN.sin_port, port);
-  if (family === C.AF_INET) bytes.set(parsed.subarray(MAPPED), IN.sin_addr);
-  else bytes.set(parsed, IN6.sin6_addr);
-  return { family, bytes };
+  new DataView(bytes.buffer).setUint16(IN.sin_family, family, true);
+  if (family === C.AF_INET) bytes.set(numeric.subarray(MAPPED), IN.sin_addr);
+  else bytes.set(numeric, IN6.sin6_addr);
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  const made = { family, bytes };
+  remembered.set(address, made);
+  return made;
+}
+
+/**
+ * Whether flows can be sent along this route.
+ *
+ * @throws {SyntaxError} if its address isn't a numeric one
+ */
+export function checkRoute({ address }: Route): void {
+  parsed(address);
 }
 
 /** A copy of the socket address that the kernel wrote there. */
@@ -57,26 +88,6 @@ export function socketAddressIn(memory: Uint8Array<ArrayBuffer>, at: number): Ui
  */
 export function targetOf({ port }: Endpoint, { address, shift }: Route): SocketAddress {
   return socketAddress(address, port + shift);
-}
-
-/**
- * Whether {@linkcode targetOf} would work, without making anything.
- *
- * @throws {SyntaxError} if the route's address isn't a numeric one
- */
-export function checkRoute({ address }: Route): void {
-  parsedAddress(address);
-}
-
-const remembered = new Map<string, Uint8Array>();
-
-function parsedAddress(address: string): Uint8Array {
-  const known = remembered.get(address);
-  if (known !== undefined) return known;
-  const parsed = parseAddress(address);
-  if (remembered.size === MAX_REMEMBERED) remembered.clear();
-  remembered.set(address, parsed);
-  return parsed;
 }
 
 /**

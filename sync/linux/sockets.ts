@@ -8,9 +8,9 @@ import type { Protocol } from "../../codec/types.ts";
 import type { BindError, Endpoint } from "../backend.ts";
 import { bindErrorOf } from "../bind_failure.ts";
 import { systemErrorOfNumber } from "../errno.ts";
-import { C, cString, type Libc } from "./libc.ts";
+import { C, cString, ERRNO, type Libc } from "./libc.ts";
 import type { Namespace } from "./namespaces.ts";
-import { socketAddress } from "./socket_address.ts";
+import { passingAddress } from "./socket_address.ts";
 
 /** Connections that the kernel holds until they are accepted; it lowers this to its own limit, 4096 by default. */
 export const BACKLOG = 4096;
@@ -35,14 +35,19 @@ NO_LINGER[0] = 1;
  */
 export function makeSocket(libc: Libc, family: number, protocol: Protocol, namespace?: Namespace): number {
   const type = (protocol === "tcp" ? C.SOCK_STREAM : C.SOCK_DGRAM) | C.SOCK_NONBLOCK | C.SOCK_CLOEXEC;
-  const make = () => {
-    const descriptor = libc.call.socket(family, type, 0);
-    return descriptor < 0 ? -libc.errno : descriptor;
-  };
-  return namespace === undefined ? make() : namespace.within(make, ({ errno }) => -errno);
+  if (namespace === undefined) return call(libc, family, type);
+  return namespace.within(() => call(libc, family, type), ({ errno }) => -errno);
 }
 
-/** Sends what is written at once, and finds out about peers that vanished without a word. */
+function call(libc: Libc, family: number, type: number): number {
+  const descriptor = libc.call.socket(family, type, 0);
+  return descriptor < 0 ? -libc.errno : descriptor;
+}
+
+/**
+ * Sends what is written at once, and finds out about peers that vanished without a word. A listening socket hands this
+ * down to the connections that come from then on.
+ */
 export function tuneConnection(libc: Libc, descriptor: number): void {
   libc.call.setsockopt(descriptor, C.IPPROTO_TCP, C.TCP_NODELAY, ON, ON.byteLength);
   libc.call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_KEEPALIVE, ON, ON.byteLength);
@@ -51,6 +56,14 @@ export function tuneConnection(libc: Libc, descriptor: number): void {
 /** Sends what a connection holds back because of `MSG_MORE`: setting this option does, also where it is set already. */
 export function pushHeld(libc: Libc, descriptor: number): void {
   libc.call.setsockopt(descriptor, C.IPPROTO_TCP, C.TCP_NODELAY, ON, ON.byteLength);
+}
+
+/**
+ * Lets the port of this socket, or of the listening socket that it comes from, be bound again while connections are
+ * there whose listening socket is not. One that is keeps the port. A listening socket hands this down as well.
+ */
+export function allowReuse(libc: Libc, descriptor: number): void {
+  libc.call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_REUSEADDR, ON, ON.byteLength);
 }
 
 /** Closes a connection with a reset instead of an end. */
@@ -66,30 +79,39 @@ export function closeWithReset(libc: Libc, descriptor: number): void {
  * @throws {BindError} if the system doesn't grant it
  */
 export function bindEndpoint(libc: Libc, endpoint: Endpoint, namespace?: Namespace): number {
-  const { family, bytes } = socketAddress(endpoint.address, endpoint.port);
+  const { family, bytes } = passingAddress(endpoint.address, endpoint.port);
   const descriptor = makeSocket(libc, family, endpoint.protocol, namespace);
   if (descriptor < 0) throw bindErrorOf(endpoint, systemErrorOfNumber(-descriptor));
-  const steps: (() => number)[] = [];
-  const option = (level: number, name: number, value: Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>) => {
-    steps.push(() => libc.call.setsockopt(descriptor, level, name, value, value.byteLength));
-  };
-  if (family === C.AF_INET6) option(C.IPPROTO_IPV6, C.IPV6_V6ONLY, endpoint.address === "*" ? OFF : ON);
-  // Connections of a listener that is gone don't keep its port; one that lives still does.
-  if (endpoint.protocol === "tcp") option(C.SOL_SOCKET, C.SO_REUSEADDR, ON);
-  if (endpoint.interface !== undefined) option(C.SOL_SOCKET, C.SO_BINDTODEVICE, cString(endpoint.interface));
-  steps.push(() => libc.call.bind(descriptor, bytes, bytes.length));
-  for (const step of steps) if (step() < 0) throw refused(libc, endpoint, descriptor);
-  return descriptor;
+  const { call } = libc;
+  if (family === C.AF_INET6) {
+    const only = endpoint.address === "*" ? OFF : ON;
+    if (call.setsockopt(descriptor, C.IPPROTO_IPV6, C.IPV6_V6ONLY, only, only.byteLength) < 0) {
+      throw refused(libc, endpoint, descriptor);
+    }
+  }
+  if (endpoint.interface !== undefined) {
+    const name = cString(endpoint.interface);
+    if (call.setsockopt(descriptor, C.SOL_SOCKET, C.SO_BINDTODEVICE, name, name.length) < 0) {
+      throw refused(libc, endpoint, descriptor);
+    }
+  }
+  if (call.bind(descriptor, bytes, bytes.length) === 0) return descriptor;
+  // Connections of a listener that is gone may be in the way. This is rare, and asked for only then: each call for each
+  // port counts when there are thousands.
+  if (endpoint.protocol === "tcp" && libc.errno === ERRNO.EADDRINUSE) {
+    allowReuse(libc, descriptor);
+    if (call.bind(descriptor, bytes, bytes.length) === 0) return descriptor;
+  }
+  throw refused(libc, endpoint, descriptor);
 }
 
 /**
- * A TCP socket that listens on an endpoint. What it accepts inherits {@linkcode tuneConnection}.
+ * A TCP socket that listens on an endpoint.
  *
  * @throws {BindError} if the system doesn't grant it
  */
 export function listenOn(libc: Libc, endpoint: Endpoint, namespace?: Namespace): number {
   const descriptor = bindEndpoint(libc, endpoint, namespace);
-  tuneConnection(libc, descriptor);
   if (libc.call.listen(descriptor, BACKLOG) < 0) throw refused(libc, endpoint, descriptor);
   return descriptor;
 }

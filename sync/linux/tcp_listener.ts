@@ -5,13 +5,18 @@
  * ACCEPTS_PER_TURN. Where a flow can't be begun it stops, and is given a turn when that may have changed. While parked it
  * accepts and resets: the port stays taken, and whoever connects is refused as if it weren't.
  *
+ * Options of connections are set when the first one comes, since most ports of a large range never see one: on the
+ * listening socket, which hands them down to connections from then on, and on those that came before.
+ *
+ *     bare ── first event ─▶ handing down ── no more connections wait ─▶ handed down
+ *
  * @module
  */
 
 import type { Endpoint, Listener, Route } from "../backend.ts";
 import { C, ERRNO } from "./libc.ts";
 import { LinuxListener } from "./listener.ts";
-import { closeWithReset } from "./sockets.ts";
+import { allowReuse, closeWithReset, tuneConnection } from "./sockets.ts";
 import type { TcpFlows } from "./tcp_flows.ts";
 
 /** Connections accepted before others have their turn. */
@@ -24,6 +29,7 @@ export const PASSING: ReadonlySet<number> = new Set([ERRNO.EPERM, ERRNO.EINTR, E
 /** A listening TCP socket. */
 export class LinuxTcpListener extends LinuxListener {
   readonly #flows: TcpFlows;
+  #options: "bare" | "handing down" | "handed down" = "bare";
 
   /** As {@linkcode LinuxListener}; the socket listens. */
   constructor(
@@ -38,6 +44,10 @@ export class LinuxTcpListener extends LinuxListener {
   }
 
   ready(): void {
+    if (this.#options === "bare" && this.isOpen) {
+      this.#prepare(this.descriptor);
+      this.#options = "handing down";
+    }
     for (let count = 0; this.isOpen; count++) {
       if (count === ACCEPTS_PER_TURN) {
         this.#flows.reactor.again(this);
@@ -73,6 +83,7 @@ export class LinuxTcpListener extends LinuxListener {
       this.#flows.giveBack(socket, family);
       return this.#failed(errno);
     }
+    if (this.#options === "handing down") this.#prepare(client);
     this.#flows.start(client, socket, target);
     return true;
   }
@@ -80,7 +91,13 @@ export class LinuxTcpListener extends LinuxListener {
   /** Whether to go on nevertheless. */
   #failed(errno: number): boolean {
     if (PASSING.has(errno)) return true;
-    if (errno !== ERRNO.EAGAIN) this.#flows.backOff(this, errno);
+    if (errno === ERRNO.EAGAIN) this.#options = "handed down";
+    else this.#flows.backOff(this, errno);
     return false;
+  }
+
+  #prepare(descriptor: number): void {
+    tuneConnection(this.#flows.libc, descriptor);
+    allowReuse(this.#flows.libc, descriptor);
   }
 }

@@ -19,7 +19,7 @@ const tables = (rules: Iterable<Rule>) => new Map([[HOST, RuleTable.of(rules)]])
 const portsOf = (forwarder: Forwarder) => forwarder.failures(HOST).map(({ rule, ports }) => ({ rule, ports }));
 
 async function committed(forwarder: Forwarder, rules: Iterable<Rule>): Promise<void> {
-  (await forwarder.apply(tables(rules))).commit();
+  await (await forwarder.apply(tables(rules))).commit();
 }
 
 Deno.test("Forwarder.apply() points kept sockets at their rule, then swaps rebound ones, opens, and parks, in this order", async () => {
@@ -41,7 +41,7 @@ Deno.test("Forwarder.apply() points kept sockets at their rule, then swaps rebou
     "park TCP [127.0.0.1]:30",
   ]);
   assertEquals(change.counts, { kept: 2, opened: 2, retired: 2, failed: 0, rebound: 1 });
-  change.commit();
+  await change.commit();
   assertEquals(backend.book.slice(5), ["close TCP [127.0.0.1]:30"]);
   assertEquals(backend.serving(), [
     "TCP [0.0.0.0]:20 -> 127.0.0.1:1 #5",
@@ -182,7 +182,7 @@ Deno.test("Forwarder.apply() rejects while another change isn't settled", async 
   await using forwarder = forwarderOf(new FakeBackend());
   const change = await forwarder.apply(tables([]));
   assertEquals((await assertRejects(() => forwarder.apply(tables([])), PestoError)).code, "busy");
-  change.commit();
+  await change.commit();
   await committed(forwarder, []);
   assertEquals(forwarder.revision, 2n);
 });
