@@ -112,6 +112,7 @@ class LinuxBackend implements Backend {
   readonly capabilities: number;
   readonly #libc: Libc;
   readonly #budget: DescriptorBudget;
+  readonly #reactor: Reactor;
   readonly #listenNamespace: Namespace | undefined;
   readonly #tcpFlows: TcpFlows;
   readonly #udpFlows: UdpFlows;
@@ -135,7 +136,7 @@ class LinuxBackend implements Backend {
     this.capabilities = foundCapabilities(libc, this.#listenNamespace);
     const budget = this.#budget = new DescriptorBudget(libc);
     const pipes = opened.use(new Pipes(libc, budget));
-    const reactor = new Reactor(libc);
+    const reactor = this.#reactor = new Reactor(libc);
     const parts = { libc, reactor, budget, namespace };
     const { connectTimeout, udpIdle: idle } = bounds;
     const maxUdpFlows = options.maxUdpFlows ?? Math.min(DEFAULTS.maxUdpFlows, portsForUdpPeers(namespace));
@@ -207,11 +208,13 @@ class LinuxBackend implements Backend {
   }
 
   readonly #closed = (listener: Listener): void => {
+    this.#reactor.stayAwake();
     this.#listeners.delete(listener);
     this.#budget.use(-1);
   };
 
   #check(endpoint: Endpoint): void {
+    this.#reactor.stayAwake();
     if (this.#disposed) {
       throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
     }

@@ -7,7 +7,7 @@
 import type { EndpointRun, TableDiff } from "../codec/table.ts";
 
 /** The runs of one kind. */
-type Runs<Kind extends EndpointRun["kind"]> = readonly Extract<EndpointRun, { kind: Kind }>[];
+type Runs<Kind extends EndpointRun["kind"]> = readonly (EndpointRun & { readonly kind: Kind })[];
 
 /** A diff by what is to be done, and how many endpoints that concerns. */
 export interface Plan {
@@ -26,7 +26,7 @@ export function planOf({ kept, runs }: TableDiff): Plan {
   const ports = { moved: 0, opened: 0, rebound: 0, retired: 0, released: 0 };
   for (const { kind, first, last } of runs) ports[kind] += last - first + 1;
   const of = <Kind extends EndpointRun["kind"]>(kind: Kind): Runs<Kind> =>
-    runs.filter((run): run is Extract<EndpointRun, { kind: Kind }> => run.kind === kind);
+    runs.filter((run): run is EndpointRun & { readonly kind: Kind } => run.kind === kind);
   return {
     kept: kept + ports.moved,
     opened: ports.opened + ports.rebound,

@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers/promises";
  * Milliseconds that one slice may take before the event loop gets its turn. The bar for relayed round trips is 5 ms
  * while a sync runs; 2 ms leaves room for the garbage collector and for the one step that overruns.
  */
-const SLICE = 2;
+const SLICE = 1;
 
 /**
  * Lets the event loop run whenever a slice's time is used up.

@@ -1,5 +1,6 @@
 /**
- * The event loop of the Linux backend: one epoll set, served by the JavaScript thread.
+ * The event loop of the Linux backend: one epoll set, served by the JavaScript thread, and a second one that only tells
+ * that the first has something.
  *
  * Theory of operation. Waiting costs a change of threads, so it is done only when there is nothing else to do:
  *
@@ -8,15 +9,20 @@
  *        └──── last one is removed ◀───────┴───────────────────────────────┘ └── event loop has its turn
  *
  * - resting: nothing is registered, nothing keeps the process alive.
- * - waiting: one `epoll_wait` without a time-out is under way on a thread of the runtime's pool. There are no timers and
- *   no wake-ups. An eventfd in the set ends it when there is work that no socket tells of.
+ * - waiting: one `epoll_wait` without a time-out, on the second set, is under way on a thread of the runtime's pool. There
+ *   are no timers and no wake-ups. An eventfd in that set ends it when there is work that no socket tells of.
  * - working: `epoll_wait` is called with time-out 0 as long as it finds something, or something did so shortly before.
+ *
+ * That a wait has ended is heard late while the JavaScript thread has long work of its own: the runtime asks what other
+ * threads have done only every few turns of its event loop. Whoever does such work in slices calls `stayAwake` in each of
+ * them; then every turn serves the sockets, whatever becomes of the wait, until that work has been over for some slices.
+ * That is why the wait takes no events: they would be stuck in it.
  *
  * Sockets are registered once, edge-triggered, for everything. A source remembers what it was told, and is told again only
  * of news. One that stops before it is done, so that others get their share, asks for another turn with `again`. A round is
  * the events of one `epoll_wait` and then the turns asked for before it; a slice may end in the middle of one.
  *
- * Invariants: at most one `epoll_wait` is under way aside, and it alone writes to its array of events. A source isn't
+ * Invariants: at most one `epoll_wait` is under way aside, and it alone writes to its event. A source isn't
  * called any more from the moment it is removed: descriptors are used again, so an event carries the generation of the
  * source that it was registered for.
  *
@@ -60,9 +66,11 @@ export class Reactor {
   now: number = performance.now();
   readonly #libc: Libc;
   readonly #epoll: number;
+  /** The second set, and the eventfd in it. */
+  readonly #door: number;
   readonly #bell: number;
   /** Events of the present round, and which is the next. */
-  #events = new EventArray();
+  readonly #events = new EventArray();
   #eventCount = 0;
   #nextEvent = 0;
   /** Turns of the present round, and which is the next. */
@@ -70,7 +78,7 @@ export class Reactor {
   #nextTurn = 0;
   /** Turns asked for since. */
   #asked: Source[] = [];
-  #eventsAside = new EventArray();
+  readonly #eventAside = new Uint8Array(new ArrayBuffer(EVENT.size));
   /** The event that `epoll_ctl` is given. */
   readonly #scratch = new Uint32Array(new ArrayBuffer(16));
   /** By descriptor. */
@@ -79,6 +87,10 @@ export class Reactor {
   #generation = 0;
   #state: "resting" | "waiting" | "working" = "resting";
   #waiting: Promise<void> | undefined;
+  /** Slices without any event since the last one with some. */
+  #emptySlices = 0;
+  /** Serves the sockets while waiting. */
+  #attending: Promise<void> | undefined;
   #disposed = false;
 
   /** @throws {PestoError} if the system doesn't grant it */
@@ -87,17 +99,13 @@ export class Reactor {
     const { call } = libc;
     this.#epoll = call.epoll_create1(C.EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw systemFailure("Can't make an epoll set", lastError(libc));
+    this.#door = call.epoll_create1(C.EPOLL_CLOEXEC);
     this.#bell = call.eventfd(0, C.EFD_NONBLOCK | C.EFD_CLOEXEC);
-    if (this.#bell < 0) {
-      const error = lastError(libc);
-      call.close(this.#epoll);
-      throw systemFailure("Can't make an eventfd", error);
-    }
-    if (this.#watch(this.#bell, 0)) return;
+    // What wasn't made can't be watched either.
+    if (this.#watch(this.#door, this.#epoll, C.EPOLLIN) && this.#watch(this.#door, this.#bell, INTEREST)) return;
     const error = lastError(libc);
-    call.close(this.#bell);
-    call.close(this.#epoll);
-    throw systemFailure("Can't watch an eventfd", error);
+    this.#close();
+    throw systemFailure("Can't make an epoll set with an eventfd", error);
   }
 
   /**
@@ -107,7 +115,7 @@ export class Reactor {
    */
   add(descriptor: number, source: Source): boolean {
     this.#generation = (this.#generation + 1) | 0;
-    if (!this.#watch(descriptor, this.#generation)) return false;
+    if (!this.#watch(this.#epoll, descriptor, INTEREST, this.#generation)) return false;
     source.generation = this.#generation;
     this.#sources[descriptor] = source;
     if (this.#count++ === 0) this.#start();
@@ -127,14 +135,26 @@ export class Reactor {
     this.#wake();
   }
 
+  /** The caller is at long work in slices: the sockets are served between them. Costs next to nothing. */
+  stayAwake(): void {
+    this.#emptySlices = 0;
+    if (this.#state === "waiting") this.#attending ??= this.#attend();
+  }
+
   /** Closes the set. Everything registered must have been removed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#wake();
     await this.#waiting;
-    this.#libc.call.close(this.#bell);
-    this.#libc.call.close(this.#epoll);
+    await this.#attending;
+    this.#close();
+  }
+
+  #close(): void {
+    for (const descriptor of [this.#bell, this.#door, this.#epoll]) {
+      if (descriptor >= 0) this.#libc.call.close(descriptor);
+    }
   }
 
   #wake(): void {
@@ -150,19 +170,29 @@ export class Reactor {
     const { call } = this.#libc;
     while (this.#count > 0 && !this.#disposed) {
       this.#state = "waiting";
-      const count = await call.epoll_wait_aside(this.#epoll, this.#eventsAside.bytes, MAX_EVENTS, -1);
+      // A signal ends it with an error that only the other thread knows; what else is wrong, the next round finds.
+      await call.epoll_wait_aside(this.#door, this.#eventAside, 1, -1);
       this.#state = "working";
-      // A signal ends a wait with an error that only the other thread knows; what else is wrong, the next round finds.
-      this.#eventCount = Math.max(count, 0);
-      this.#nextEvent = 0;
-      [this.#events, this.#eventsAside] = [this.#eventsAside, this.#events];
-      for (let empty = 0; empty < MAX_EMPTY_SLICES && !this.#disposed && this.#count > 0;) {
-        empty = this.#slice() ? 0 : empty + 1;
-        await new Promise<void>((next) => setImmediate(next));
-      }
+      await this.#work("working");
     }
     this.#state = "resting";
     this.#waiting = undefined;
+  }
+
+  /** Serves the sockets until there has been nothing for a while, as long as the state is this one. */
+  async #work(state: "waiting" | "working"): Promise<void> {
+    this.#emptySlices = 0;
+    while (this.#emptySlices < MAX_EMPTY_SLICES && this.#state === state && !this.#disposed && this.#count > 0) {
+      this.#emptySlices = this.#slice() ? 0 : this.#emptySlices + 1;
+      await new Promise<void>((next) => setImmediate(next));
+    }
+  }
+
+  async #attend(): Promise<void> {
+    // Not in the midst of what the caller does.
+    await new Promise<void>((next) => setImmediate(next));
+    await this.#work("waiting");
+    this.#attending = undefined;
   }
 
   /** Works until there is nothing to do, or for a slice; whether there was anything. */
@@ -186,7 +216,6 @@ export class Reactor {
       const { words } = this.#events;
       const at = this.#nextEvent++ * EVENT_WORDS;
       const source = this.#sources[words[at + DATA_WORD] ?? 0];
-      // The bell has no source. It needn't be read, either: every ring is news.
       if (source !== undefined && source.generation === words[at + DATA_WORD + 1]) source.ready(words[at] ?? 0);
       return true;
     }
@@ -213,12 +242,12 @@ export class Reactor {
     return this.#eventCount + this.#turns.length > 0;
   }
 
-  #watch(descriptor: number, generation: number): boolean {
+  #watch(set: number, descriptor: number, interest: number, generation = 0): boolean {
     const event = this.#scratch;
-    event[EVENT.events / 4] = INTEREST;
+    event[EVENT.events / 4] = interest;
     event[DATA_WORD] = descriptor;
     event[DATA_WORD + 1] = generation;
-    return this.#libc.call.epoll_ctl(this.#epoll, C.EPOLL_CTL_ADD, descriptor, event) === 0;
+    return this.#libc.call.epoll_ctl(set, C.EPOLL_CTL_ADD, descriptor, event) === 0;
   }
 }
 

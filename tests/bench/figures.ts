@@ -4,11 +4,6 @@
  * @module
  */
 
-/** The middle one of these values, or NaN if there is none. */
-export function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? NaN;
-}
-
 /** A figure with three digits or more. */
 export function figureText(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toFixed(2);
@@ -39,4 +34,35 @@ export function provenance(): string {
   const day = new Date().toISOString().slice(0, 10);
   const cores = `${navigator.hardwareConcurrency} × ${model}`;
   return `${day}, Linux ${Deno.osRelease()}, ${cores}, Deno ${Deno.version.deno}`;
+}
+
+/** The middle one of these values, the higher one of two. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value that `part` of these don't exceed. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? NaN;
+}
+
+/** The median of the ratios within the rounds: what one round measured, by what it measured for comparison. */
+export function medianRatio(values: readonly number[], others: readonly number[]): number {
+  return median(values.map((value, round) => value / (others[round] ?? NaN)));
+}
+
+/** A number with two decimals, or none where it is large. */
+export function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+/** The median with the lowest and the highest value, for one line of a table. */
+export function medianWithRange(values: readonly number[]): string {
+  return `${figure(median(values)).padStart(9)}  (${figure(quantile(values, 0))} to ${figure(quantile(values, 1))})`;
+}
+
+/** Whether a bar is met, for the end of a line. */
+export function verdict(met: boolean): string {
+  return met ? "met" : "NOT MET";
 }
