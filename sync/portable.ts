@@ -15,6 +15,7 @@ import { bindErrorOf } from "./bind_failure.ts";
 import { endpointText } from "./endpoint.ts";
 import { systemError } from "./errno.ts";
 import { Episode } from "./episode.ts";
+import { maxListeners } from "./portable/file_limit.ts";
 import { TcpFlows } from "./portable/tcp_flows.ts";
 import { TcpPorts } from "./portable/tcp_ports.ts";
 import { UdpFlows } from "./portable/udp_flows.ts";
@@ -46,6 +47,7 @@ class PortableBackend implements Backend {
   readonly #udpFlows: UdpFlows;
   readonly #tcpPorts: TcpPorts;
   readonly #udpPorts: UdpPorts;
+  readonly #maxListeners = maxListeners();
   #disposed = false;
 
   constructor(options: BackendOptions) {
@@ -86,6 +88,7 @@ class PortableBackend implements Backend {
     if (this.#disposed) {
       throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
     }
+    if (this.counts.listeners >= this.#maxListeners) throw bindErrorOf(endpoint, systemError("EMFILE"));
     if (endpoint.interface !== undefined) throw bindErrorOf(endpoint, systemError("EOPNOTSUPP"));
     switch (endpoint.protocol) {
       case "tcp":

@@ -63,6 +63,7 @@ export class TcpPorts {
   readonly #flows: TcpFlows;
   readonly #log: (message: string) => void;
   readonly #ports = new Map<number, TcpPort>();
+  #count = 0;
 
   constructor(flows: TcpFlows, log: (message: string) => void) {
     this.#flows = flows;
@@ -71,9 +72,7 @@ export class TcpPorts {
 
   /** How many endpoints are served. */
   get count(): number {
-    let count = 0;
-    for (const port of this.#ports.values()) count += port.count;
-    return count;
+    return this.#count;
   }
 
   /** As {@linkcode Backend.open}. */
@@ -94,7 +93,8 @@ export class TcpPorts {
   async #at<Result>(number: number, use: (port: TcpPort) => Result | Promise<Result>): Promise<Result> {
     let port = this.#ports.get(number);
     if (port === undefined) {
-      port = new TcpPort(this.#flows, this.#log, () => this.#ports.delete(number));
+      const counted = (change: number) => this.#count += change;
+      port = new TcpPort(this.#flows, this.#log, counted, () => this.#ports.delete(number));
       this.#ports.set(number, port);
     }
     return await port.inTurn(use);
@@ -105,6 +105,7 @@ export class TcpPorts {
 class TcpPort {
   readonly #flows: TcpFlows;
   readonly #log: (message: string) => void;
+  readonly #counted: (change: number) => void;
   readonly #unused: () => void;
   readonly #listeners = new Map<string, PortableTcpListener>();
   /** The socket that stands for all endpoints, when the port is shared. */
@@ -114,15 +115,20 @@ class TcpPort {
   #last: Promise<unknown> = Promise.resolve();
   #queued = 0;
 
-  /** `unused` is called when there is nothing left that is worth remembering. */
-  constructor(flows: TcpFlows, log: (message: string) => void, unused: () => void) {
+  /**
+   * `counted` is called with 1 for each endpoint that is served from now on, and with -1 for each that no longer is;
+   * `unused` when there is nothing left that is worth remembering.
+   */
+  constructor(
+    flows: TcpFlows,
+    log: (message: string) => void,
+    counted: (change: number) => void,
+    unused: () => void,
+  ) {
     this.#flows = flows;
     this.#log = log;
+    this.#counted = counted;
     this.#unused = unused;
-  }
-
-  get count(): number {
-    return this.#listeners.size;
   }
 
   /** Runs `use` when everything asked for before is done. */
@@ -146,6 +152,7 @@ class TcpPort {
     const socket = this.#shared ?? await this.#bind(endpoint);
     const listener = new PortableTcpListener(endpoint, route, socket, (listener) => this.#close(listener));
     this.#listeners.set(endpoint.address, listener);
+    this.#counted(1);
     return listener;
   }
 
@@ -223,6 +230,7 @@ class TcpPort {
     // A closed listener may be closed again after another one has taken its place.
     if (this.#listeners.get(address) !== listener) return;
     this.#listeners.delete(address);
+    this.#counted(-1);
     if (socket === this.#shared) {
       if (this.#listeners.size > 0) return;
       this.#shared = undefined;
