@@ -8,16 +8,20 @@
 import type { RuleTable } from "../codec/table.ts";
 import type { FailedPorts, Rule, RuleFailure, RuleStatus } from "../codec/types.ts";
 import type { BindError } from "./backend.ts";
+import { systemError } from "./errno.ts";
 import { Slices } from "./slices.ts";
 import type { PortFailure } from "./socket_change.ts";
+
+/** Of all ports of a large weak range, some may fit and others not: which of its rules has those is chance. */
+const TOO_MANY_FILES = systemError("EMFILE").errno;
 
 /** The failed ports of one rule, and what that makes of the rule. */
 export interface RuleOutcome extends RuleFailure {
   readonly status: RuleStatus;
   readonly failedPorts: number;
   /**
-   * Whether the rule is not served as it demands: a scan rule takes what it gets, a weak one wants at least one port, any
-   * other all of them.
+   * Whether the rule is not served as it demands: a scan rule takes what it gets, a weak one wants at least one port
+   * unless it is the limit of open files that it lacks them for, any other all of them.
    */
   readonly fault: boolean;
   /** What the first of the ports failed with. */
@@ -84,14 +88,15 @@ function outcomeOf(
   if (first === undefined) return undefined;
   const { firstPort, lastPort, scan, weak } = ruleOf(first.pif, first.rule);
   const failedPorts = failures.length;
+  const ports = runs(failures);
   const all = failedPorts === lastPort - firstPort + 1;
   return {
     pif: first.pif,
     rule: first.rule,
-    ports: runs(failures),
+    ports,
     status: all ? "failed" : "partial",
     failedPorts,
-    fault: !scan && (all || !weak),
+    fault: !scan && !(weak && (!all || ports.every(({ errno }) => errno === TOO_MANY_FILES))),
     error: first.error,
   };
 }

@@ -42,9 +42,9 @@ Deno.test("ruleOutcomes() groups ports by rule and error, in whatever order they
 });
 
 Deno.test("ruleOutcomes() says which rules are not served as they demand", async () => {
-  const fault = async (more: Parameters<typeof tcpRule>[2], ports: number[]) => {
+  const fault = async (more: Parameters<typeof tcpRule>[2], ports: number[], ...errnos: number[]) => {
     const [outcome] = await ruleOutcomes(
-      ports.map((port) => failure(1, 0, port)),
+      ports.map((port, index) => failure(1, 0, port, errnos[index])),
       () => tcpRule(10, 1, { lastPort: 11, ...more }),
     );
     return [outcome?.status, outcome?.fault];
@@ -52,6 +52,9 @@ Deno.test("ruleOutcomes() says which rules are not served as they demand", async
   assertEquals(await fault({}, [10]), ["partial", true]);
   assertEquals(await fault({ weak: true }, [10]), ["partial", false]);
   assertEquals(await fault({ weak: true }, [10, 11]), ["failed", true]);
+  assertEquals(await fault({ weak: true }, [10, 11], 24, 24), ["failed", false]);
+  assertEquals(await fault({ weak: true }, [10, 11], 24, 98), ["failed", true]);
+  assertEquals(await fault({}, [10, 11], 24, 24), ["failed", true]);
   assertEquals(await fault({ scan: true }, [10, 11]), ["failed", false]);
 });
 
