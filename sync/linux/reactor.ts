@@ -34,7 +34,7 @@ import { C, ERRNO, lastError, LAYOUT, type Libc, systemFailure } from "./libc.ts
 
 /** Events taken at once. */
 const MAX_EVENTS = 256;
-/** Milliseconds of work after which the runtime's event loop has its turn: as `sync/slices.ts`, and for its reason. */
+/** Milliseconds of work after which the runtime's event loop has its turn; `sync/slices.ts` says what is at stake. */
 const SLICE = 2;
 /** Calls of sources between two looks at the clock, which costs as much as a third of a system call. */
 const CALLS_PER_LOOK = 4;
