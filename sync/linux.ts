@@ -119,6 +119,7 @@ class LinuxBackend implements Backend {
   readonly #listeners = new Set<Listener>();
   readonly #opened: AsyncDisposableStack;
   readonly #closed = (listener: Listener) => {
+    this.#reactor.stayAwake();
     this.#listeners.delete(listener);
     this.#budget.use(-1);
   };
@@ -206,12 +207,6 @@ class LinuxBackend implements Backend {
         return endpoint.protocol satisfies never;
     }
   }
-
-  readonly #closed = (listener: Listener): void => {
-    this.#reactor.stayAwake();
-    this.#listeners.delete(listener);
-    this.#budget.use(-1);
-  };
 
   #check(endpoint: Endpoint): void {
     this.#reactor.stayAwake();

@@ -26,7 +26,7 @@ import { Traffic } from "../faults/traffic.ts";
 import { TestServer } from "../harness.ts";
 import { tcpRule } from "../rules.ts";
 import { freePort } from "../sync/harness.ts";
-import { provenance, figure, median, medianRatio, medianWithRange, quantile, verdict } from "./figures.ts";
+import { figure, median, medianRatio, medianWithRange, provenance, quantile, verdict } from "./figures.ts";
 import { delay } from "./relay/delay.ts";
 import { bareTimes, type Times } from "./sync/bare.ts";
 
