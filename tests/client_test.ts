@@ -157,24 +157,6 @@ Deno.test("connect() says why it can't", async (test) => {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test({
-  name: "connect() says so when more clients wait for a server than the system lets wait",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    const path = `${await Deno.makeTempDir()}/busy`;
-    using stack = new DisposableStack();
-    stack.use(Deno.listen({ transport: "unix", path }));
-    await assertRejects(async () => {
-      for (;;) stack.use(await Deno.connect({ transport: "unix", path }));
-    }, Deno.errors.WouldBlock);
-    const { code, message } = await assertRejects(() => connect(path), PestoError);
-    assertEquals(
-      [code, message],
-      ["unreachable", `Can't connect to the control socket "${path}": too many clients wait there already; try again`],
-    );
-  },
-});
-
 Deno.test("Session.update() takes one update, and only for pifs that the server has", async () => {
   await using it = await oneRule();
   using session = await connect(it.path);
