@@ -391,7 +391,7 @@ class Conversation {
       if (header === undefined) return;
       if (typeof header === "string") return await this.#settle(header);
       this.#dropWhatWasShownInPart();
-      this.#validate();
+      await this.#validate();
       switch (header.mode) {
         case "check":
           return await this.#check(header);
@@ -661,8 +661,8 @@ class Conversation {
     }
   }
 
-  #validate(): void {
-    const validity = this.#forwarder.validate(this.#shadow.tables);
+  async #validate(): Promise<void> {
+    const validity = await this.#forwarder.validate(this.#shadow.tables);
     if (validity.kind === "valid") return;
     throw invalidity(
       validity,
@@ -693,7 +693,7 @@ class Conversation {
       this.#demandCurrent(header);
       this.#rebase();
       // What else is in force may have changed since the table was found valid.
-      if (this.#forwarder.revision !== this.#listedRevision) this.#validate();
+      if (this.#forwarder.revision !== this.#listedRevision) await this.#validate();
       return turn;
     } catch (error) {
       turn[Symbol.dispose]();

@@ -1,6 +1,7 @@
 /**
  * Addresses: text on one side, 16 bytes on the other, IPv4 as `::ffff:a.b.c.d`. The reading and printing is done by the
- * WebAssembly core, `wasm/assembly/address.ts`.
+ * WebAssembly core, `wasm/assembly/address.ts`; called directly, and without memory being taken, so that views of the
+ * core's memory stay good. By way of as-bind's strings each took 3 µs instead of 0.3.
  *
  * @module
  */
@@ -24,9 +25,16 @@ const IPV4_PREFIX: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
  * @throws {SyntaxError} if the text isn't one
  */
 export function parseAddress(text: string): Uint8Array {
-  const answer = core().bound.parseAddress(text.slice(0, MAX_TEXT));
-  if (answer.length === ADDRESS_SIZE) return answer;
-  const [fault = ADDRESS_FAULT.neither] = answer;
+  const { raw, scratch, bytes } = core();
+  const length = Math.min(text.length, MAX_TEXT);
+  const units = scratch + ADDRESS_SIZE;
+  for (let index = 0; index < length; index++) {
+    const unit = text.charCodeAt(index);
+    bytes[units + 2 * index] = unit;
+    bytes[units + 2 * index + 1] = unit >> 8;
+  }
+  const fault = raw.parseAddress(units, length, scratch);
+  if (fault === ADDRESS_FAULT.none) return bytes.slice(scratch, scratch + ADDRESS_SIZE);
   throw new SyntaxError(`Can't read address "${shortened(text, MAX_TEXT)}": ${addressFaultText(fault)}`);
 }
 
@@ -46,7 +54,14 @@ export function canonicalAddress(text: string): string {
  * @throws {RangeError} if they aren't 16
  */
 export function formatAddress(bytes: Uint8Array): string {
-  return core().bound.formatAddress(sixteen(bytes));
+  const { raw, scratch, bytes: memory } = core();
+  memory.set(sixteen(bytes), scratch);
+  const start = scratch + ADDRESS_SIZE;
+  const end = start + raw.writeAddress(scratch, start);
+  // For so few characters a seventh of the time that a TextDecoder or a spread takes.
+  let text = "";
+  for (let at = start; at < end; at++) text += String.fromCharCode(memory[at] ?? 0);
+  return text;
 }
 
 /**

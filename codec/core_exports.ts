@@ -25,27 +25,52 @@ export interface RawExports {
   toPasstRecords(records: Pointer, count: number, version: number, room: number, into: Pointer): number;
   findUnsayable(records: Pointer, count: number, version: number): number;
   findRule(table: Pointer, count: number, rule: Pointer): number;
-  sortedIndexes(table: Pointer, count: number, answer: Pointer): Pointer;
+  parseAddress(text: Pointer, length: number, into: Pointer): number;
+  writeAddress(address: Pointer, into: Pointer): number;
+
+  countRows(records: Pointer, count: number, ports: Pointer): number;
+  writeRows(
+    records: Pointer,
+    count: number,
+    first: number,
+    table: number,
+    target: Pointer,
+    ports: Pointer,
+    into: Pointer,
+  ): number;
+  noteStatus(records: Pointer, count: number, rows: Pointer, rowCount: number, table: number): void;
+
+  // Work in steps: begun, stepped until it is done, its result taken, and ended in any case.
+  beginSorting(table: Pointer, count: number): Pointer;
+  stepSorting(work: Pointer, units: number): number;
+  takeSorted(work: Pointer, answer: Pointer): Pointer;
+  endSorting(work: Pointer): void;
   matchRule(table: Pointer, indexes: Pointer, count: number, endpoint: Pointer): number;
-  validateTable(
+  beginValidation(
     table: Pointer,
     count: number,
-    capabilities: number,
-    defaultTarget: Pointer,
-    maxRules: number,
-    maxSockets: number,
-    sameNamespace: boolean,
-    localAddresses: Pointer,
-    localCount: number,
+    indexes: Pointer,
+    sorted: number,
+    policy: Pointer,
     answer: Pointer,
-  ): number;
-  diffTables(oldTable: Pointer, oldCount: number, newTable: Pointer, newCount: number, answer: Pointer): void;
+  ): Pointer;
+  stepValidation(work: Pointer, units: number): number;
+  endValidation(work: Pointer): void;
+  beginDiff(
+    oldTable: Pointer,
+    oldIndexes: Pointer,
+    oldSorted: number,
+    newTable: Pointer,
+    newIndexes: Pointer,
+    newSorted: number,
+  ): Pointer;
+  stepDiff(work: Pointer, units: number): number;
+  takeDiff(work: Pointer, answer: Pointer): void;
+  endDiff(work: Pointer): void;
 }
 
 /** Functions that take or give strings and byte arrays. Byte arrays that are returned are copies. */
 export interface BoundExports {
-  parseAddress(text: string): Uint8Array;
-  formatAddress(bytes: Uint8Array): string;
   ruleLineAt(record: Pointer): string;
   ruleTextAt(record: Pointer): string;
   faultSentence(code: number, record: Pointer, other: Pointer, pif: string, count: number, limit: number): string;
@@ -61,6 +86,20 @@ export interface BoundExports {
 
 /** What validation answers: offsets in bytes of little-endian u32. A test holds all of these against the core's own. */
 export const VERDICT = { RULE: 0, OTHER_RULE: 4, SOCKETS: 8, SIZE: 12 } as const;
+/** What validation is told: offsets in bytes of little-endian u32, and of addresses of 16 bytes. */
+export const POLICY = {
+  CAPABILITIES: 0,
+  MAX_RULES: 4,
+  MAX_SOCKETS: 8,
+  SAME_NAMESPACE: 12,
+  HAS_TARGET: 16,
+  LOCAL_COUNT: 20,
+  ADDRESSES: 24,
+} as const;
+/** What a step of validation answers, as an unsigned number, as long as there is more to do. */
+export const UNDECIDED = 0xffffffff;
+/** Where a row comes from: offsets in bytes of little-endian u32. */
+export const ROW = { RULE: 56, TABLE: 60 } as const;
 /** What a diff answers: offsets in bytes of little-endian u32. */
 export const DIFF = { RUNS: 0, RUN_COUNT: 4, KEPT: 8 } as const;
 /** A run's kinds, its size and the offsets of its fields in bytes: little-endian, u32 three times, then u16 twice. */

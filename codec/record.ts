@@ -14,9 +14,6 @@ import type { ListedRule, Protocol, Rule } from "./types.ts";
 /** What says dual stack in place of an address. */
 const DUAL_STACK_ADDRESS = "*";
 const MAX_PORT = 65535;
-/** An address that isn't set. */
-const UNSET = new Uint8Array(ADDRESS_SIZE);
-
 /** The part of a rule that says where it listens. */
 export type Listening = Pick<Rule, "protocol" | "address" | "interface" | "firstPort" | "lastPort">;
 
@@ -36,7 +33,7 @@ export class RecordWriter {
     this.writeListening(rule, record);
     if (rule.target !== undefined) {
       const target = this.#address(rule.target);
-      if (sameBytes(target, UNSET)) {
+      if (!isSet(target, 0)) {
         throw new RangeError(`Can't encode the target "${rule.target}": leave it out for the default target`);
       }
       record.set(target, RECORD.TARGET);
@@ -65,66 +62,93 @@ export class RecordWriter {
   }
 }
 
-/** Reads rules out of records. An address that the record before had at the same place isn't printed again. */
+/**
+ * Reads rules out of records. A text that the record before had at the same place isn't made again. It may read in the
+ * core's memory: nothing that it does takes memory there.
+ */
 export class RecordReader {
-  readonly #listening = new AddressMemory();
-  readonly #target = new AddressMemory();
+  readonly #address = new FieldMemory(ADDRESS_SIZE, formatAddress);
+  readonly #target = new FieldMemory(ADDRESS_SIZE, formatAddress);
+  readonly #interface = new FieldMemory(INTERFACE_NAME_SIZE, interfaceName);
 
   /**
-   * The rule of one record.
+   * The rule of the record that begins at `at`.
    *
-   * @param record 64 bytes
    * @throws {RangeError} if its protocol is neither TCP nor UDP
    */
-  rule(record: Uint8Array): Rule {
-    const flags = record[RECORD.FLAGS] ?? 0;
-    const name = interfaceName(record);
-    const target = record.subarray(RECORD.TARGET, RECORD.TARGET + ADDRESS_SIZE);
-    return {
-      protocol: protocolOf(record[RECORD.PROTOCOL] ?? 0),
-      address: (flags & RULE_FLAG.DUAL_STACK) !== 0
-        ? DUAL_STACK_ADDRESS
-        : this.#listening.text(record.subarray(RECORD.ADDRESS, RECORD.ADDRESS + ADDRESS_SIZE)),
-      ...(name !== "" && { interface: name }),
-      firstPort: uint16(record, RECORD.FIRST),
-      lastPort: uint16(record, RECORD.LAST),
-      ...(!sameBytes(target, UNSET) && { target: this.#target.text(target) }),
-      targetPort: uint16(record, RECORD.TARGET_PORT),
-      weak: (flags & RULE_FLAG.WEAK) !== 0,
-      scan: (flags & RULE_FLAG.SCAN) !== 0,
-    };
+  rule(bytes: Uint8Array, at = 0): Rule {
+    return this.#read(bytes, at);
   }
 
   /** The same with the state of its sockets; a state without a name is `unset`. Throws as `rule` does. */
-  listed(record: Uint8Array): ListedRule {
-    return {
-      ...this.rule(record),
-      status: STATUSES.name(uint16(record, RECORD.STATUS)) ?? "unset",
-      failedPorts: uint16(record, RECORD.FAILED),
+  listed(bytes: Uint8Array, at = 0): ListedRule {
+    const rule: Writable<Rule> & Partial<Writable<ListedRule>> = this.#read(bytes, at);
+    const status = STATUSES.name(uint16(bytes, at + RECORD.STATUS)) ?? "unset";
+    const failedPorts = uint16(bytes, at + RECORD.FAILED);
+    rule.status = status;
+    rule.failedPorts = failedPorts;
+    return rule as ListedRule;
+  }
+
+  /** One object, filled as it goes: spreading a second one into it took longer than all the rest. */
+  #read(bytes: Uint8Array, at: number): Writable<Rule> {
+    const flags = bytes[at + RECORD.FLAGS] ?? 0;
+    const rule: Writable<Rule> = {
+      protocol: protocolOf(bytes[at + RECORD.PROTOCOL] ?? 0),
+      address: (flags & RULE_FLAG.DUAL_STACK) !== 0
+        ? DUAL_STACK_ADDRESS
+        : this.#address.text(bytes, at + RECORD.ADDRESS),
+      firstPort: uint16(bytes, at + RECORD.FIRST),
+      lastPort: uint16(bytes, at + RECORD.LAST),
+      targetPort: uint16(bytes, at + RECORD.TARGET_PORT),
+      weak: (flags & RULE_FLAG.WEAK) !== 0,
+      scan: (flags & RULE_FLAG.SCAN) !== 0,
     };
+    if (bytes[at + RECORD.INTERFACE] !== 0) rule.interface = this.#interface.text(bytes, at + RECORD.INTERFACE);
+    if (isSet(bytes, at + RECORD.TARGET)) rule.target = this.#target.text(bytes, at + RECORD.TARGET);
+    return rule;
   }
 }
 
-class AddressMemory {
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The last value of a field, and its text. */
+class FieldMemory {
+  readonly #size: number;
+  readonly #print: (bytes: Uint8Array) => string;
   #bytes = new Uint8Array(0);
   #text = "";
 
-  text(bytes: Uint8Array): string {
-    if (!sameBytes(bytes, this.#bytes)) {
-      this.#bytes = bytes.slice();
-      this.#text = formatAddress(bytes);
+  constructor(size: number, print: (bytes: Uint8Array) => string) {
+    this.#size = size;
+    this.#print = print;
+  }
+
+  text(bytes: Uint8Array, at: number): string {
+    if (!this.#isSame(bytes, at)) {
+      this.#bytes = bytes.slice(at, at + this.#size);
+      this.#text = this.#print(this.#bytes);
     }
     return this.#text;
   }
+
+  /** A loop, because it runs twice for every rule of a listing; from the end, where addresses differ most. */
+  #isSame(bytes: Uint8Array, at: number): boolean {
+    const known = this.#bytes;
+    if (known.length === 0) return false;
+    for (let index = this.#size - 1; index >= 0; index--) {
+      if (bytes[at + index] !== known[index]) return false;
+    }
+    return true;
+  }
 }
 
-/** A loop, because it runs twice for every rule of a listing. */
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) {
-    if (a[index] !== b[index]) return false;
+/** Whether an address isn't all zero. */
+function isSet(bytes: Uint8Array, at: number): boolean {
+  for (let index = at + ADDRESS_SIZE - 1; index >= at; index--) {
+    if (bytes[index] !== 0) return true;
   }
-  return true;
+  return false;
 }
 
 /** The record of one rule. Throws as {@linkcode RecordWriter.write} does. */
@@ -164,9 +188,7 @@ function interfaceBytes(name: string): Uint8Array {
   );
 }
 
-function interfaceName(record: Uint8Array): string {
-  const field = record.subarray(RECORD.INTERFACE, RECORD.INTERFACE + INTERFACE_NAME_SIZE);
-  if (field[0] === 0) return "";
+function interfaceName(field: Uint8Array): string {
   const end = field.indexOf(0);
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(end < 0 ? field : field.subarray(0, end));
 }

@@ -94,7 +94,7 @@ export function parseSpecifier(text: string, context: SpecifierContext): ParsedS
   const reader = new RecordReader();
   const rules: Rule[] = [];
   for (let at: number = ANSWER.RECORDS; at < answer.length; at += RECORD_SIZE) {
-    rules.push(reader.rule(answer.subarray(at, at + RECORD_SIZE)));
+    rules.push(reader.rule(answer, at));
   }
   return { kind: "rules", rules, warnings: warningsOf(text, field(ANSWER.NOTES)) };
 }

@@ -2,80 +2,43 @@
  * Rule tables. They live in the WebAssembly core's memory, in wire layout, and are validated, searched and compared
  * there.
  *
- * Theory of operation. A table owns one block of the core's memory, which at most doubles when records are appended, and
- * perhaps a second one: the indexes of its rules in sorted order, made by the first `match` and given up by the next
- * `append`. Both are given back when the table is disposed of; a table that was forgotten gives them back when it is
- * collected. `share` makes a second handle of the same memory, which is given back with the last one; a shared table no
- * longer grows.
+ * Theory of operation. A table holds memory of the core (`table_memory.ts`), and gives it back when it is disposed of; a
+ * table that was forgotten gives it back when it is collected. `share` makes a second handle of the same memory, which is
+ * given back with the last one; a shared table no longer grows. What takes long for a large table comes in two forms: at
+ * once, as `validate`, and in steps (`steps.ts`), as `validating`, which shares the table for as long as it lasts.
  *
  * @module
  */
 
-import { ADDRESS_SIZE, parseAddress } from "./address.ts";
-import { CODE, NO_RULE, RECORD, RECORD_SIZE } from "./constants.ts";
+import { RECORD, RECORD_SIZE } from "./constants.ts";
 import { type Core, core } from "./core.ts";
-import { VERDICT } from "./core_exports.ts";
-import { CODES, STATUSES } from "./names.ts";
+import { ROW } from "./core_exports.ts";
+import { STATUSES } from "./names.ts";
 import { recordOf, RecordReader, RecordWriter } from "./record.ts";
-import { type TableDiff, takeDiff } from "./table_diff.ts";
-import type { Code, ListedRule, Protocol, Rule, RuleStatus } from "./types.ts";
+import { finish, type Steps } from "./steps.ts";
+import { diffing, type TableDiff } from "./table_diff.ts";
+import { TableMemory } from "./table_memory.ts";
+import { addingRows, type Completion } from "./table_rows.ts";
+import { type TablePolicy, type TableVerdict, validating } from "./table_validation.ts";
+import type { ListedRule, Protocol, Rule, RuleStatus } from "./types.ts";
 
 export type { EndpointRun, TableDiff } from "./table_diff.ts";
+export type { Completion, ListeningPorts } from "./table_rows.ts";
+export type { TablePolicy, TableVerdict } from "./table_validation.ts";
 
-/** What a pif's table is measured by. */
-export interface TablePolicy {
-  /** Bits of {@linkcode CAPABILITY}. */
-  readonly capabilities: number;
-  /** Address for rules without a target of their own; absent for none. */
-  readonly defaultTarget?: string;
-  readonly maxRules: number;
-  readonly maxSockets: number;
-  /** Whether targets are reached from where the rules listen, so that a rule can forward to itself. */
-  readonly sameNamespace: boolean;
-  /** Addresses of that machine; the loopback ones needn't be among them. */
-  readonly localAddresses?: readonly string[];
-}
-
-/** What validation says: how many sockets a valid table takes, or what is wrong first. */
-export type TableVerdict =
-  | { readonly kind: "valid"; readonly sockets: number }
-  | { readonly kind: "invalid"; readonly code: Code; readonly rule?: number; readonly otherRule?: number };
-
-/** Blocks of the core's memory; 0 for none. */
-interface Blocks {
-  records: number;
-  /** How many records fit. */
-  capacity: number;
-  sorted: number;
-  /** How many indexes `sorted` holds. */
-  sortedLength: number;
-  /** Tables that hold these blocks. */
-  users: number;
-}
-
-const forgotten = new FinalizationRegistry<Blocks>(release);
-
-function release(blocks: Blocks): void {
-  if (--blocks.users > 0) return;
-  const { raw } = core();
-  if (blocks.records !== 0) raw.free(blocks.records);
-  if (blocks.sorted !== 0) raw.free(blocks.sorted);
-  blocks.records = blocks.capacity = blocks.sorted = 0;
-}
-
-/** The fewest records that a table makes room for. */
-const LEAST_CAPACITY = 16;
+const forgotten = new FinalizationRegistry<TableMemory>((memory) => memory.release());
 
 /** The rules of one pif, or of several in a row. */
 export class RuleTable implements Disposable {
-  readonly #blocks: Blocks;
+  readonly #memory: TableMemory;
+  readonly #reader = new RecordReader();
   #length = 0;
   #disposed = false;
 
-  private constructor(blocks: Blocks = { records: 0, capacity: 0, sorted: 0, sortedLength: 0, users: 0 }) {
-    blocks.users++;
-    this.#blocks = blocks;
-    forgotten.register(this, this.#blocks, this);
+  private constructor(memory = new TableMemory()) {
+    memory.hold();
+    this.#memory = memory;
+    forgotten.register(this, memory, this);
   }
 
   /**
@@ -107,7 +70,7 @@ export class RuleTable implements Disposable {
   /** A table of all these tables' rules, in order, with their status. */
   static concat(tables: readonly RuleTable[]): RuleTable {
     const table = new RuleTable();
-    table.#reserve(tables.reduce((sum, { length }) => sum + length, 0));
+    table.#memory.reserve(tables.reduce((sum, { length }) => sum + length, 0));
     for (const other of tables) table.append(other.#bytes());
     return table;
   }
@@ -127,13 +90,13 @@ export class RuleTable implements Disposable {
     }
     const added = records.length / RECORD_SIZE;
     if (added === 0) return;
-    if (this.#blocks.users > 1) throw new TypeError("Can't add rules to a table: it is shared");
+    if (this.#memory.shared) throw new TypeError("Can't add rules to a table: it is shared");
     // Records of the core's own memory would be gone once it has grown.
     const source = records.buffer === core().bytes.buffer ? records.slice() : records;
-    this.#reserve(this.#length + added);
+    this.#memory.reserve(this.#length + added);
     core().bytes.set(source, this.#at(this.#length));
     this.#length += added;
-    this.#unsort();
+    this.#memory.unsort();
   }
 
   /** How many rules there are. */
@@ -148,24 +111,26 @@ export class RuleTable implements Disposable {
    * @throws {RangeError} if there is no such index, or its protocol is neither TCP nor UDP
    */
   rule(index: number): Rule {
-    return new RecordReader().rule(this.#record(index));
+    this.#checkIndex(index);
+    return this.#reader.rule(core().bytes, this.#at(index));
   }
 
   /** One rule with the state of its sockets. Throws as `rule` does. */
   listed(index: number): ListedRule {
-    return new RecordReader().listed(this.#record(index));
+    this.#checkIndex(index);
+    return this.#reader.listed(core().bytes, this.#at(index));
   }
 
   /** All rules. Throws as `rule` does. */
   rules(): Rule[] {
-    const reader = new RecordReader();
-    return this.#map((record) => reader.rule(record));
+    const { bytes } = this.#core();
+    return this.#map((at) => this.#reader.rule(bytes, at));
   }
 
   /** All rules with the state of their sockets. Throws as `rule` does. */
   listedRules(): ListedRule[] {
-    const reader = new RecordReader();
-    return this.#map((record) => reader.listed(record));
+    const { bytes } = this.#core();
+    return this.#map((at) => this.#reader.listed(bytes, at));
   }
 
   /**
@@ -224,37 +189,13 @@ export class RuleTable implements Disposable {
    * @throws {SyntaxError} if an address of the policy isn't one
    */
   validate(policy: TablePolicy): TableVerdict {
-    const { raw } = this.#core();
-    const addresses = [policy.defaultTarget ?? "::", ...policy.localAddresses ?? []].map(parseAddress);
-    const answer = raw.allocate(VERDICT.SIZE + addresses.length * ADDRESS_SIZE);
-    try {
-      const target = answer + VERDICT.SIZE;
-      addresses.forEach((address, index) => core().bytes.set(address, target + index * ADDRESS_SIZE));
-      const code = raw.validateTable(
-        this.#blocks.records,
-        this.#length,
-        policy.capabilities,
-        policy.defaultTarget === undefined ? 0 : target,
-        policy.maxRules,
-        policy.maxSockets,
-        policy.sameNamespace,
-        target + ADDRESS_SIZE,
-        addresses.length - 1,
-        answer,
-      );
-      const { view } = core();
-      if (code === CODE.none) return { kind: "valid", sockets: view.getUint32(answer + VERDICT.SOCKETS, true) };
-      const rule = view.getUint32(answer + VERDICT.RULE, true);
-      const otherRule = view.getUint32(answer + VERDICT.OTHER_RULE, true);
-      return {
-        kind: "invalid",
-        code: CODES.name(code) ?? "internal",
-        ...(rule !== NO_RULE && { rule }),
-        ...(otherRule !== NO_RULE && { otherRule }),
-      };
-    } finally {
-      raw.free(answer);
-    }
+    return finish(this.validating(policy));
+  }
+
+  /** The same in steps. */
+  *validating(policy: TablePolicy): Steps<TableVerdict> {
+    using table = this.share();
+    return yield* validating(table.#memory, table.#length, policy);
   }
 
   /**
@@ -266,7 +207,7 @@ export class RuleTable implements Disposable {
     const { raw, scratch } = this.#core();
     const record = recordOf(rule);
     core().bytes.set(record, scratch);
-    return raw.findRule(this.#blocks.records, this.#length, scratch);
+    return raw.findRule(this.#memory.records, this.#length, scratch);
   }
 
   /**
@@ -280,18 +221,61 @@ export class RuleTable implements Disposable {
     const endpoint = new Uint8Array(RECORD_SIZE);
     const name = interfaceName === undefined ? {} : { interface: interfaceName };
     new RecordWriter().writeListening({ protocol, address, ...name, firstPort: port, lastPort: port }, endpoint);
-    if (this.#blocks.sorted === 0) {
-      this.#blocks.sorted = raw.sortedIndexes(this.#blocks.records, this.#length, scratch);
-      this.#blocks.sortedLength = core().view.getUint32(scratch, true);
-    }
+    finish(this.#memory.sorting(this.#length));
     core().bytes.set(endpoint, scratch);
-    return raw.matchRule(this.#blocks.records, this.#blocks.sorted, this.#blocks.sortedLength, scratch);
+    return raw.matchRule(this.#memory.records, this.#memory.sorted, this.#memory.sortedLength, scratch);
+  }
+
+  /**
+   * The rows of other tables, one after the other: their rules as they stand now, completed.
+   *
+   * @throws {SyntaxError} if a default target isn't an address
+   */
+  static *completing(
+    parts: readonly (Completion & { readonly table: RuleTable })[],
+  ): Steps<{ readonly rows: RuleTable; readonly scans: boolean }> {
+    using cleanup = new DisposableStack();
+    using sources = new DisposableStack();
+    const tables = parts.map(({ table }) => sources.use(table.share()));
+    const rows = cleanup.use(new RuleTable());
+    let scans = false;
+    for (const [number, table] of tables.entries()) {
+      const completion = parts[number] ?? {};
+      const added = yield* addingRows(rows.#memory, rows.#length, number, table.#memory, table.#length, completion);
+      rows.#length = added.length;
+      scans ||= added.scans;
+    }
+    cleanup.move();
+    return { rows, scans };
+  }
+
+  /**
+   * Where a row comes from, if this is a table that `completing` made: which of the tables, and the index of the rule.
+   *
+   * @throws {RangeError} if there is no such index
+   */
+  origin(index: number): { readonly table: number; readonly rule: number } {
+    this.#checkIndex(index);
+    const { view } = core();
+    const at = this.#at(index);
+    return { table: view.getUint32(at + ROW.TABLE, true), rule: view.getUint32(at + ROW.RULE, true) };
+  }
+
+  /**
+   * Gives all rules the status that they have when each of their rows has its sockets.
+   *
+   * @param rows what `completing` made of this table, as number `number`, and perhaps of others
+   */
+  noteRows(rows: RuleTable, number: number): void {
+    const { raw } = this.#core();
+    rows.#core();
+    raw.noteStatus(this.#memory.records, this.#length, rows.#memory.records, rows.#length, number);
   }
 
   /** The same table once more, to be disposed of by itself: whoever holds it keeps the memory alive. */
   share(): RuleTable {
     this.#core();
-    const table = new RuleTable(this.#blocks);
+    const table = new RuleTable(this.#memory);
     table.#length = this.#length;
     return table;
   }
@@ -301,15 +285,19 @@ export class RuleTable implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     forgotten.unregister(this);
-    release(this.#blocks);
+    this.#memory.release();
   }
 
   /** What becomes of every endpoint when `after` takes this table's place: see {@linkcode diffTables}. */
   diff(after: RuleTable): TableDiff {
-    const { raw, scratch } = this.#core();
-    after.#core();
-    raw.diffTables(this.#blocks.records, this.#length, after.#blocks.records, after.#length, scratch);
-    return takeDiff(scratch);
+    return finish(this.diffing(after));
+  }
+
+  /** The same in steps. */
+  *diffing(after: RuleTable): Steps<TableDiff> {
+    using from = this.share();
+    using to = after.share();
+    return yield* diffing(from.#memory, from.#length, to.#memory, to.#length);
   }
 
   /** The core, if the table may still be used. */
@@ -319,7 +307,7 @@ export class RuleTable implements Disposable {
   }
 
   #at(index: number): number {
-    return this.#blocks.records + index * RECORD_SIZE;
+    return this.#memory.records + index * RECORD_SIZE;
   }
 
   /** All records where they lie, until the core is called again. */
@@ -332,33 +320,9 @@ export class RuleTable implements Disposable {
     throw new RangeError(`Can't take rule ${index}: the table has ${this.length}`);
   }
 
-  #record(index: number): Uint8Array {
-    this.#checkIndex(index);
-    return core().bytes.slice(this.#at(index), this.#at(index + 1));
-  }
-
-  #map<T>(read: (record: Uint8Array) => T): T[] {
-    const records = this.records();
-    return Array.from(
-      { length: this.#length },
-      (_, index) => read(records.subarray(index * RECORD_SIZE, (index + 1) * RECORD_SIZE)),
-    );
-  }
-
-  #reserve(length: number): void {
-    const blocks = this.#blocks;
-    if (length <= blocks.capacity) return;
-    const capacity = Math.max(length, LEAST_CAPACITY, 2 * blocks.capacity);
-    const { raw } = core();
-    const size = capacity * RECORD_SIZE;
-    blocks.records = blocks.records === 0 ? raw.allocate(size) : raw.reallocate(blocks.records, size);
-    blocks.capacity = capacity;
-  }
-
-  #unsort(): void {
-    if (this.#blocks.sorted === 0) return;
-    core().raw.free(this.#blocks.sorted);
-    this.#blocks.sorted = 0;
+  /** What `read` makes of every record, given its address. */
+  #map<T>(read: (at: number) => T): T[] {
+    return Array.from({ length: this.#length }, (_, index) => read(this.#at(index)));
   }
 }
 

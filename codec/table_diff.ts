@@ -1,11 +1,14 @@
 /**
- * What a diff of two rule tables says, out of the WebAssembly core's memory.
+ * What becomes of every endpoint when one rule table takes the place of another: made, and read out of the WebAssembly
+ * core's memory.
  *
  * @module
  */
 
 import { core } from "./core.ts";
-import { DIFF, RUN } from "./core_exports.ts";
+import { DIFF, type Pointer, RUN } from "./core_exports.ts";
+import { type Steps, UNITS_PER_STEP } from "./steps.ts";
+import type { TableMemory } from "./table_memory.ts";
 
 /** A run as the core reports it, before it is known what it says. */
 interface RunBounds {
@@ -36,17 +39,53 @@ export interface TableDiff {
   readonly runs: EndpointRun[];
 }
 
-/** The diff that the core has written to `answer`; the memory of its runs is given back. */
-export function takeDiff(answer: number): TableDiff {
-  const { raw, view } = core();
-  const start = view.getUint32(answer + DIFF.RUNS, true);
-  const count = view.getUint32(answer + DIFF.RUN_COUNT, true);
-  const kept = view.getUint32(answer + DIFF.KEPT, true);
-  const runs: EndpointRun[] = [];
-  const end = start + count * RUN.SIZE;
-  for (let at = start; at < end; at += RUN.SIZE) runs.push(readRun(view, at));
-  if (start !== 0) raw.free(start);
+/** Compares the first records of two valid tables, which must stay as they are meanwhile but for their status. */
+export function* diffing(
+  before: TableMemory,
+  beforeLength: number,
+  after: TableMemory,
+  afterLength: number,
+): Steps<TableDiff> {
+  yield* before.sorting(beforeLength);
+  yield* after.sorting(afterLength);
+  const { raw, scratch } = core();
+  const work = raw.beginDiff(
+    before.records,
+    before.sorted,
+    before.sortedLength,
+    after.records,
+    after.sorted,
+    after.sortedLength,
+  );
+  try {
+    while (raw.stepDiff(work, UNITS_PER_STEP) === 0) yield;
+    raw.takeDiff(work, scratch);
+  } finally {
+    raw.endDiff(work);
+  }
+  const { view } = core();
+  const kept = view.getUint32(scratch + DIFF.KEPT, true);
+  const runs = yield* readingRuns(
+    view.getUint32(scratch + DIFF.RUNS, true),
+    view.getUint32(scratch + DIFF.RUN_COUNT, true),
+  );
   return { kept, runs };
+}
+
+/** Reads runs, and gives their memory back. */
+function* readingRuns(start: Pointer, count: number): Steps<EndpointRun[]> {
+  const runs: EndpointRun[] = [];
+  try {
+    for (let index = 0; index < count;) {
+      const { view } = core();
+      const end = Math.min(count, index + UNITS_PER_STEP);
+      for (; index < end; index++) runs.push(readRun(view, start + index * RUN.SIZE));
+      if (index < count) yield;
+    }
+    return runs;
+  } finally {
+    if (start !== 0) core().raw.free(start);
+  }
 }
 
 function readRun(view: DataView, at: number): EndpointRun {

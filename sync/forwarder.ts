@@ -19,11 +19,12 @@
 
 import { ALL_CAPABILITIES, CAPABILITY, MAX_RULES, MAX_SOCKETS } from "../codec/constants.ts";
 import { PestoError } from "../codec/errors.ts";
-import { RuleTable, type TablePolicy } from "../codec/table.ts";
+import { type ListeningPorts, RuleTable, type TablePolicy } from "../codec/table.ts";
 import type { Code, Rule, RuleFailure } from "../codec/types.ts";
 import type { Backend, Endpoint } from "./backend.ts";
-import { EffectiveTable, type ListeningPorts, type PifRules } from "./effective.ts";
-import { noteStatus, type RuleOutcome, ruleOutcomes } from "./report.ts";
+import { EffectiveTable, type PifRules } from "./effective.ts";
+import { type RuleOutcome, ruleOutcomes } from "./report.ts";
+import { Slices } from "./slices.ts";
 import { type AppliedSockets, type ChangeCounts, type PortFailure, SocketSet } from "./socket_set.ts";
 
 /** An interface whose incoming flows are forwarded. */
@@ -97,7 +98,7 @@ export class Forwarder implements AsyncDisposable {
     this.#localAddresses = localAddresses;
     for (const { id } of pifs) this.#tables.set(id, RuleTable.of([]));
     this.#sets = [...Map.groupBy(pifs, ({ backend }) => backend)].map(([backend, pifs]) => ({
-      set: new SocketSet(backend, new EffectiveTable([])),
+      set: new SocketSet(backend, EffectiveTable.of([])),
       pifs,
     }));
   }
@@ -124,14 +125,20 @@ export class Forwarder implements AsyncDisposable {
     return backend.capabilities | (listening === undefined ? 0 : CAPABILITY.SCAN);
   }
 
-  /** Checks new tables without touching anything. A pif must exist to be asked about. */
-  validate(tables: Tables): Validity {
+  /**
+   * Checks new tables without touching anything. A pif must exist to be asked about. What may race: another change may be
+   * committed meanwhile, and what is said of pifs that `tables` doesn't name is then of the past.
+   */
+  async validate(tables: Tables): Promise<Validity> {
+    const slices = new Slices();
     for (const pif of this.pifs) {
-      const verdict = tables.get(pif.id)?.validate(this.#policy(pif));
-      if (verdict?.kind === "invalid") return { ...verdict, pif: pif.id };
+      const table = tables.get(pif.id);
+      if (table === undefined) continue;
+      const verdict = await slices.run(table.validating(this.#policy(pif)));
+      if (verdict.kind === "invalid") return { ...verdict, pif: pif.id };
     }
     for (const { pifs } of this.#sets) {
-      const conflict = this.#conflictAmong(pifs, tables);
+      const conflict = await this.#conflictAmong(pifs, tables, slices);
       if (conflict.kind === "invalid") return conflict;
     }
     return { kind: "valid" };
@@ -141,7 +148,7 @@ export class Forwarder implements AsyncDisposable {
   async check(tables: Tables): Promise<ChangeReport> {
     const results = [];
     for (const { set, pifs } of this.#sets) {
-      using next = this.#effective(pifs, tables);
+      using next = await this.#effective(pifs, tables);
       results.push(await set.check(next));
     }
     return await this.#report(results, tables);
@@ -156,7 +163,7 @@ export class Forwarder implements AsyncDisposable {
     const applied = await this.#change(tables);
     const report = await this.#report(applied, tables);
     const effective = applied.map(({ table }) => table);
-    await this.#noteStatus(tables, report.outcomes, effective);
+    this.#noteStatus(tables, report.outcomes, effective);
     return {
       ...report,
       commit: async (keepTrying) => {
@@ -168,7 +175,8 @@ export class Forwarder implements AsyncDisposable {
         this.#failures = byPif(report.outcomes);
         const revision = ++this.#revision;
         const others = new Map([...this.#tables].filter(([pif]) => !tables.has(pif)));
-        await Promise.all([...closing, this.#noteStatus(others, report.outcomes, effective)]);
+        this.#noteStatus(others, report.outcomes, effective);
+        await Promise.all(closing);
         this.#busy = false;
         return revision;
       },
@@ -238,7 +246,7 @@ export class Forwarder implements AsyncDisposable {
     this.#busy = true;
     const applied: AppliedSockets[] = [];
     try {
-      for (const { set, pifs } of this.#sets) applied.push(await set.apply(this.#effective(pifs, tables)));
+      for (const { set, pifs } of this.#sets) applied.push(await set.apply(await this.#effective(pifs, tables)));
       return applied;
     } catch (error) {
       for (const change of applied.toReversed()) await change.rollback();
@@ -252,7 +260,7 @@ export class Forwarder implements AsyncDisposable {
       this.#sets.flatMap(({ set }) => [...set.failures()]),
       (pif, rule) => this.table(pif).rule(rule),
     );
-    await this.#noteStatus(this.#tables, outcomes, this.#sets.map(({ set }) => set.table));
+    this.#noteStatus(this.#tables, outcomes, this.#sets.map(({ set }) => set.table));
     this.#failures = byPif(outcomes);
     this.#busy = false;
   }
@@ -278,20 +286,20 @@ export class Forwarder implements AsyncDisposable {
     }));
   }
 
-  #effective(pifs: readonly Pif[], tables: Tables): EffectiveTable {
-    return new EffectiveTable(this.#rulesOf(pifs, tables));
+  #effective(pifs: readonly Pif[], tables: Tables, slices = new Slices()): Promise<EffectiveTable> {
+    return slices.run(EffectiveTable.making(this.#rulesOf(pifs, tables)));
   }
 
   /** Each pif's table is valid by itself; what's left is that two of them want the same endpoint. */
-  #conflictAmong(pifs: readonly Pif[], tables: Tables): Validity {
+  async #conflictAmong(pifs: readonly Pif[], tables: Tables, slices: Slices): Promise<Validity> {
     if (this.#rulesOf(pifs, tables).filter(({ table }) => table.length > 0).length < 2) return { kind: "valid" };
-    using all = this.#effective(pifs, tables);
-    const verdict = all.table.validate({
+    using all = await this.#effective(pifs, tables, slices);
+    const verdict = await slices.run(all.table.validating({
       capabilities: ALL_CAPABILITIES,
       maxRules: all.table.length,
       maxSockets: 0xffffffff,
       sameNamespace: false,
-    });
+    }));
     if (verdict.kind === "valid" || verdict.rule === undefined) return { kind: "valid" };
     const place = all.place(verdict.rule);
     if (verdict.otherRule === undefined) return { kind: "invalid", code: verdict.code, ...place };
@@ -323,21 +331,15 @@ export class Forwarder implements AsyncDisposable {
 
   /**
    * Writes into the records of these tables what their sockets are doing, for listings. `outcomes` are all that there
-   * are, and `effective` the effective tables.
+   * are, and `effective` the effective tables. In one go, so that no listing shows what isn't so.
    */
-  async #noteStatus(
+  #noteStatus(
     tables: Tables,
     outcomes: readonly RuleOutcome[],
     effective: readonly EffectiveTable[],
-  ): Promise<void> {
-    const waiting = effective.flatMap(({ waiting }) => waiting);
-    for (const [id, table] of tables) {
-      await noteStatus(
-        table,
-        outcomes.filter(({ pif }) => pif === id),
-        waiting.filter(({ pif }) => pif === id).map(({ rule }) => rule),
-      );
-    }
+  ): void {
+    for (const [id, table] of tables) for (const made of effective) made.noteStatus(id, table);
+    for (const { pif, rule, status, failedPorts } of outcomes) tables.get(pif)?.setStatus(rule, status, failedPorts);
   }
 }
 

@@ -6,7 +6,7 @@
 
 import { type ListeningSocket, parseSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
-import type { ListeningPorts } from "./effective.ts";
+import type { ListeningPorts } from "../codec/table.ts";
 
 /**
  * The kernel's lists of both address families. Source: proc(5). They are those of the thread that asks, so that one that

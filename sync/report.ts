@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { RuleTable } from "../codec/table.ts";
 import type { FailedPorts, Rule, RuleFailure, RuleStatus } from "../codec/types.ts";
 import type { BindError } from "./backend.ts";
 import { systemError } from "./errno.ts";
@@ -52,31 +51,6 @@ export async function ruleOutcomes(
     if (slices.over) await slices.next();
   }
   return outcomes.sort((a, b) => a.pif - b.pif || a.rule - b.rule);
-}
-
-/**
- * Writes into a table's records what its rules' sockets are doing: bound, but for the rules of the outcomes and those
- * that wait, both in ascending order. In slices; each record is written once, so that no listing shows what isn't so.
- */
-export async function noteStatus(
-  table: RuleTable,
-  outcomes: readonly RuleOutcome[],
-  waiting: readonly number[],
-): Promise<void> {
-  const slices = new Slices();
-  let [nextOutcome, nextWaiting] = [0, 0];
-  for (let rule = 0; rule < table.length; rule++) {
-    const outcome = outcomes[nextOutcome];
-    const waits = waiting[nextWaiting] === rule;
-    if (waits) nextWaiting++;
-    if (outcome?.rule === rule) {
-      nextOutcome++;
-      table.setStatus(rule, outcome.status, outcome.failedPorts);
-    } else {
-      table.setStatus(rule, waits ? "waiting" : "bound", 0);
-    }
-    if (slices.over) await slices.next();
-  }
 }
 
 /** What failures of one rule come to, in the order of their ports. */

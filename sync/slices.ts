@@ -5,6 +5,7 @@
  */
 
 import { setImmediate } from "node:timers/promises";
+import type { Steps } from "../codec/steps.ts";
 
 /**
  * Milliseconds that one slice may take before the event loop gets its turn. A relayed round trip waits for two of them, one
@@ -33,5 +34,19 @@ export class Slices {
   async next(): Promise<void> {
     await setImmediate();
     this.#end = performance.now() + SLICE;
+  }
+
+  /** Does work that comes in steps, with a pause between any two of them. */
+  async run<T>(work: Steps<T>): Promise<T> {
+    try {
+      for (;;) {
+        const step = work.next();
+        if (step.done) return step.value;
+        if (this.over) await this.next();
+      }
+    } finally {
+      // Harmless if it is done; otherwise it gives back what it took.
+      work.return(undefined as never);
+    }
   }
 }

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { diffTables, type EndpointRun } from "../codec/table.ts";
+import type { EndpointRun } from "../codec/table.ts";
 import { type Backend, BindError, type Endpoint, type Listener, type Route } from "./backend.ts";
 import type { EffectiveTable, RulePlace } from "./effective.ts";
 import { EndpointMap } from "./endpoint_map.ts";
@@ -255,7 +255,7 @@ async function eachPort<Run extends EndpointRun>(
 }
 
 async function workOf({ table, missing }: Sockets, next: EffectiveTable, slices: Slices): Promise<Work> {
-  const plan = planOf(diffTables(table.table, next.table));
+  const plan = planOf(await slices.run(table.table.diffing(next.table)));
   const wanted: Wanted[] = [];
   await inSlices(missing.values(), slices, ({ endpoint }) => {
     const rule = next.match(endpoint);

@@ -47,7 +47,7 @@ export async function startWith(
   restored: boolean,
   log: (message: string) => void = () => {},
 ): Promise<void> {
-  const validity = forwarder.validate(tables);
+  const validity = await forwarder.validate(tables);
   if (validity.kind === "invalid") {
     const { code, message, details } = invalidity(
       validity,

@@ -4,7 +4,14 @@
  * @module
  */
 
-const BENCHES = ["start_bench.ts", "core_bench.ts", "sync_bench.ts", "relay_bench.ts"];
+const BENCHES = [
+  "start_bench.ts",
+  "core_bench.ts",
+  "transaction_bench.ts",
+  "sync_bench.ts",
+  "memory_bench.ts",
+  "relay_bench.ts",
+];
 
 for (const bench of BENCHES) {
   const { code } = await new Deno.Command(Deno.execPath(), {

@@ -66,3 +66,11 @@ export function medianWithRange(values: readonly number[]): string {
 export function verdict(met: boolean): string {
   return met ? "met" : "NOT MET";
 }
+
+/** One line: what was measured, its median with the lowest and the highest, and whether that is at most `bar`. */
+export function line(title: string, values: readonly number[], unit: string, bar?: number): string {
+  const middle = median(values);
+  const range = `${figure(quantile(values, 0))} to ${figure(quantile(values, 1))}`;
+  const wanted = bar === undefined ? "" : `; wanted at most ${bar}: ${verdict(middle <= bar)}`;
+  return `  ${title}: ${figure(middle)} ${unit} (${range})${wanted}`;
+}

@@ -1,10 +1,13 @@
+import { ALL_CAPABILITIES, FRAME, IP_PROTOCOL } from "../../codec/constants.ts";
 import { Core, core } from "../../codec/core.ts";
 import { CoreError } from "../../codec/errors.ts";
+import { recordOf } from "../../codec/record.ts";
 import { assert, assertEquals, assertInstanceOf, assertLess, assertStrictEquals, assertThrows } from "../assert.ts";
+import { tcpRule } from "../rules.ts";
 
 Deno.test("core() is one instance, and starts without any permission", { permissions: "none" }, () => {
   assertStrictEquals(core(), core());
-  assertEquals(core().bound.formatAddress(new Uint8Array(16)), "::");
+  assertEquals(core().raw.payloadMinimum(FRAME.HELLO), 40);
 });
 
 Deno.test("bytes and view cover the memory after it has grown", () => {
@@ -53,16 +56,19 @@ Deno.test("a trap in the core is a CoreError with its cause", () => {
 
 Deno.test("an array that the core returns stays what it is when the core goes on", () => {
   const own = new Core();
-  const first = own.bound.parseAddress("127.0.0.1");
+  const parse = (text: string) => own.bound.parseSpecifier(text, IP_PROTOCOL.TCP, ALL_CAPABILITIES, 1, 1, false);
+  const first = parse("127.0.0.1/80");
   const copy = first.slice();
-  for (let round = 0; round < 5000; round++) own.bound.parseAddress("2001:db8::1");
+  for (let round = 0; round < 5000; round++) parse("2001:db8::1/81");
   assertEquals(first, copy);
 });
 
 Deno.test("strings that crossed over are collected, and those in use are not", () => {
   const own = new Core();
-  const address = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 127, 0, 0, 1]);
-  for (let round = 0; round < 100_000; round++) assertEquals(own.bound.formatAddress(address), "127.0.0.1");
+  own.bytes.set(recordOf(tcpRule(80, 8080)), own.scratch);
+  for (let round = 0; round < 100_000; round++) {
+    assertEquals(own.bound.ruleTextAt(own.scratch), "TCP [127.0.0.1]:80  =>  8080");
+  }
   // Each of these calls leaves some hundred bytes.
   assertLess(own.bytes.length, 4 * 2 ** 20);
 });

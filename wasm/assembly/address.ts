@@ -52,11 +52,16 @@ export function storeIPv4(into: usize, ipv4: u32): void {
  * fault.
  */
 export function readAddress(text: string, start: i32, end: i32, into: usize): u32 {
+  return readUnits(changetype<usize>(text), start, end, into);
+}
+
+/** The same for UTF-16 code units in memory. */
+function readUnits(text: usize, start: i32, end: i32, into: usize): u32 {
   if (start >= end) return ADDRESS_FAULT.EMPTY;
   let colons = false;
   let dots = false;
   for (let i = start; i < end; i++) {
-    const c = text.charCodeAt(i);
+    const c = unitAt(text, i);
     if (c == 0x25 /* % */) return ADDRESS_FAULT.ZONE;
     if (c == COLON) colons = true;
     if (c == DOT) dots = true;
@@ -68,18 +73,18 @@ export function readAddress(text: string, start: i32, end: i32, into: usize): u3
   return readIPv4(text, start, end, into + IPV4_OFFSET);
 }
 
-function readIPv4(text: string, start: i32, end: i32, into: usize): u32 {
+function readIPv4(text: usize, start: i32, end: i32, into: usize): u32 {
   let at = start;
   for (let part = 0; part < 4; part++) {
     if (part > 0) {
-      if (at >= end || text.charCodeAt(at) != DOT) return ADDRESS_FAULT.IPV4;
+      if (at >= end || unitAt(text, at) != DOT) return ADDRESS_FAULT.IPV4;
       at++;
     }
     const first = at;
     let value = 0;
-    while (at < end && isDigit(text.charCodeAt(at))) {
+    while (at < end && isDigit(unitAt(text, at))) {
       if (at > first && value == 0) return ADDRESS_FAULT.LEADING_ZERO;
-      value = value * 10 + text.charCodeAt(at) - ZERO;
+      value = value * 10 + unitAt(text, at) - ZERO;
       if (value > 255) return ADDRESS_FAULT.IPV4;
       at++;
     }
@@ -89,13 +94,13 @@ function readIPv4(text: string, start: i32, end: i32, into: usize): u32 {
   return at == end ? ADDRESS_FAULT.NONE : ADDRESS_FAULT.IPV4;
 }
 
-function readIPv6(text: string, start: i32, end: i32, into: usize): u32 {
+function readIPv6(text: usize, start: i32, end: i32, into: usize): u32 {
   let at = start;
   let groups = 0;
   /** Number of groups before `::`, or -1 as long as there was none. */
   let gap = -1;
-  if (text.charCodeAt(at) == COLON) {
-    if (at + 1 >= end || text.charCodeAt(at + 1) != COLON) return ADDRESS_FAULT.IPV6;
+  if (unitAt(text, at) == COLON) {
+    if (at + 1 >= end || unitAt(text, at + 1) != COLON) return ADDRESS_FAULT.IPV6;
     gap = 0;
     at += 2;
   }
@@ -103,11 +108,11 @@ function readIPv6(text: string, start: i32, end: i32, into: usize): u32 {
     if (groups == GROUPS) return ADDRESS_FAULT.IPV6;
     const first = at;
     let value = 0;
-    while (at < end && at - first < 4 && hexValue(text.charCodeAt(at)) >= 0) {
-      value = (value << 4) | hexValue(text.charCodeAt(at));
+    while (at < end && at - first < 4 && hexValue(unitAt(text, at)) >= 0) {
+      value = (value << 4) | hexValue(unitAt(text, at));
       at++;
     }
-    if (at < end && text.charCodeAt(at) == DOT) {
+    if (at < end && unitAt(text, at) == DOT) {
       if (groups > GROUPS - 2) return ADDRESS_FAULT.IPV6;
       const fault = readIPv4(text, first, end, into + 2 * groups);
       if (fault != ADDRESS_FAULT.NONE) return fault;
@@ -119,10 +124,10 @@ function readIPv6(text: string, start: i32, end: i32, into: usize): u32 {
     store<u16>(into + 2 * groups, bswap(<u16> value));
     groups++;
     if (at == end) break;
-    if (text.charCodeAt(at) != COLON) return ADDRESS_FAULT.IPV6;
+    if (unitAt(text, at) != COLON) return ADDRESS_FAULT.IPV6;
     at++;
     if (at == end) return ADDRESS_FAULT.IPV6;
-    if (text.charCodeAt(at) == COLON) {
+    if (unitAt(text, at) == COLON) {
       if (gap >= 0) return ADDRESS_FAULT.IPV6;
       gap = groups;
       at++;
@@ -136,11 +141,29 @@ function readIPv6(text: string, start: i32, end: i32, into: usize): u32 {
   return ADDRESS_FAULT.NONE;
 }
 
+function unitAt(text: usize, index: i32): i32 {
+  return load<u16>(text + (<usize> index << 1));
+}
+
+/** The most characters that the text of an address has. */
+const MAX_ADDRESS_TEXT: i32 = 39;
+/** Where a text is put together. */
+const characters: usize = memory.data(MAX_ADDRESS_TEXT + 1);
+
 /** The text of the 16 bytes at `at`. */
 export function addressTextAt(at: usize): string {
+  return String.UTF8.decodeUnsafe(characters, writeAddress(at, characters));
+}
+
+/** Writes the text of the 16 bytes at `at` as ASCII to `into`, which has room for 39 bytes; how many it takes. */
+export function writeAddress(at: usize, into: usize): i32 {
+  let end = into;
   if (isIPv4At(at)) {
-    const ipv4 = at + IPV4_OFFSET;
-    return `${load<u8>(ipv4)}.${load<u8>(ipv4, 1)}.${load<u8>(ipv4, 2)}.${load<u8>(ipv4, 3)}`;
+    for (let part = 0; part < 4; part++) {
+      if (part > 0) end = put(end, DOT);
+      end = putDecimal(end, load<u8>(at + IPV4_OFFSET + part));
+    }
+    return <i32> (end - into);
   }
   // RFC 5952 section 4.2: the first of the longest rows of zero groups is shortened, if it has at least two.
   let longest = 1;
@@ -154,18 +177,40 @@ export function addressTextAt(at: usize): string {
     }
     group = next + 1;
   }
-  let text = "";
   for (let group = 0; group < GROUPS;) {
     if (group == zeros) {
-      text += "::";
+      end = put(put(end, COLON), COLON);
       group += longest;
       continue;
     }
-    if (group > 0 && group != zeros + longest) text += ":";
-    text += (<u32> bswap(load<u16>(at + 2 * group))).toString(16);
+    if (group > 0 && group != zeros + longest) end = put(end, COLON);
+    end = putHexadecimal(end, bswap(load<u16>(at + 2 * group)));
     group++;
   }
-  return text;
+  return <i32> (end - into);
+}
+
+/** Writes one character; where the next one goes. */
+function put(at: usize, character: i32): usize {
+  store<u8>(at, <u8> character);
+  return at + 1;
+}
+
+function putDecimal(at: usize, value: u32): usize {
+  let end = at;
+  if (value > 99) end = put(end, ZERO + value / 100);
+  if (value > 9) end = put(end, ZERO + value / 10 % 10);
+  return put(end, ZERO + value % 10);
+}
+
+function putHexadecimal(at: usize, value: u32): usize {
+  let end = at;
+  for (let shift = 12; shift >= 0; shift -= 4) {
+    const digit = (value >> shift) & 0xf;
+    if (shift > 0 && value >> shift == 0) continue;
+    end = put(end, digit < 10 ? ZERO + digit : 0x61 - 10 + digit);
+  }
+  return end;
 }
 
 /** Whether a code unit is an ASCII digit. */
@@ -179,17 +224,7 @@ function hexValue(c: i32): i32 {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
 }
 
-/** The 16 bytes of the address that is the whole text; after a fault one byte, the `AddressFault`. */
-export function parseAddress(text: string): Uint8Array {
-  const bytes = new Uint8Array(ADDRESS_SIZE);
-  const fault = readAddress(text, 0, text.length, bytes.dataStart);
-  if (fault == ADDRESS_FAULT.NONE) return bytes;
-  const answer = new Uint8Array(1);
-  answer[0] = <u8> fault;
-  return answer;
-}
-
-/** The text of an address given as 16 bytes. */
-export function formatAddress(bytes: Uint8Array): string {
-  return addressTextAt(bytes.dataStart);
+/** Reads the address that `length` UTF-16 code units at `text` are into the 16 bytes at `into`; one of `ADDRESS_FAULT`. */
+export function parseAddress(text: usize, length: i32, into: usize): u32 {
+  return readUnits(text, 0, length, into);
 }

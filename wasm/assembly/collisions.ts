@@ -7,8 +7,13 @@
  * arrays port by port, and wildcards are held against each other in them. An entry is a rule's index plus one, 0 for
  * none; its highest bit is set when it turns out to collide. Afterwards the runs are cut where that changes.
  *
- * The arrays take 1 MiB, are kept, and are cleared after use where they were written. All other work is in proportion to
- * the sockets that open and close.
+ *     looking ─▶ (none can collide) ────────────────────────────────────────────────▶ done
+ *        └─────▶ (some may) ─ entering ─▶ marking ─▶ splitting ─▶ clearing ─▶ done
+ *                                ▲             the next protocol        │
+ *                                └──────────────────────────────────────┘
+ *
+ * The arrays take 1 MiB, are kept for the next search, and are cleared after use where they were written; of two searches
+ * at a time, each has its own. All other work is in proportion to the sockets that open and close.
  *
  * @module
  */
@@ -16,56 +21,136 @@
 import { RECORD } from "./layout";
 import { BindingClass, bindingClass, interfacesMeet, isSpecific, recordAt } from "./records";
 import { RUN, RunList } from "./runs";
+import { spend, unitsLeft } from "./steps";
 
 const PORTS: i32 = 65536;
 const IPV4: i32 = 0;
 const IPV6: i32 = 1;
 const COLLIDES: u32 = 0x8000_0000;
 
-/** Two arrays, one per family, for the wildcards that retire, then two for those that open. */
+const WILDCARDS_SIZE: usize = 4 * PORTS * sizeof<u32>();
+/** Ports of a run that count as one unit of work. */
+const PORTS_PER_UNIT: i32 = 16;
+
+const LOOKING: i32 = 0;
+const ENTERING: i32 = 1;
+const MARKING: i32 = 2;
+const SPLITTING: i32 = 3;
+const CLEARING: i32 = 4;
+const DONE: i32 = 5;
+
+/** Cleared arrays that no search uses now. */
+let idle: usize = 0;
+
+/** Those of the search whose step it is, with its tables: two arrays, one per family, for the wildcards that retire, then two for those that open. */
 let wildcards: usize = 0;
 let oldRules: usize = 0;
 let newRules: usize = 0;
 
-/** The same runs with their collisions resolved. Takes `runs` over. */
-export function resolveCollisions(runs: RunList, oldTable: usize, newTable: usize): RunList {
-  oldRules = oldTable;
-  newRules = newTable;
-  if (!mayCollide(runs)) return runs;
-  if (wildcards == 0) {
-    wildcards = heap.alloc(4 * PORTS * sizeof<u32>());
-    memory.fill(wildcards, 0, 4 * PORTS * sizeof<u32>());
-  }
-  const resolved = new RunList();
-  let start = 0;
-  while (start < runs.count) {
-    // The runs are in the order of sorting.ts, so those of a protocol are together.
-    let end = start + 1;
-    while (end < runs.count && protocolOf(runs.at(end)) == protocolOf(runs.at(start))) end++;
-    for (let i = start; i < end; i++) enter(runs.at(i));
-    for (let i = start; i < end; i++) markCollisions(runs.at(i));
-    for (let i = start; i < end; i++) split(runs.at(i), resolved);
-    for (let i = start; i < end; i++) clear(runs.at(i));
-    start = end;
-  }
-  runs.free();
-  return resolved;
-}
+/** Makes runs whose collisions are resolved out of those of a merge. */
+@unmanaged
+export class Collisions {
+  private resolved: RunList;
+  /** As `wildcards`; 0 as long as they aren't needed. */
+  private arrays: usize = 0;
+  private phase: i32 = LOOKING;
+  /** The runs of one protocol, and how far the phase has come with them. */
+  private start: i32 = 0;
+  private end: i32 = 0;
+  private at: i32 = 0;
+  private retires: bool = false;
+  private opens: bool = false;
+  private wildcard: bool = false;
 
-/** Whether sockets both retire and open, at least one of them with a wildcard. */
-function mayCollide(runs: RunList): bool {
-  let retires = false;
-  let opens = false;
-  let wildcard = false;
-  for (let i = 0; i < runs.count; i++) {
-    const run = runs.at(i);
-    if (load<u32>(run, RUN.KIND) == RUN.MOVED) continue;
-    if (isOpening(run)) opens = true;
-    else retires = true;
-    wildcard = wildcard || !isSpecific(bindingClass(ruleOf(run)));
-    if (retires && opens && wildcard) return true;
+  /** `runs` stay the caller's. */
+  constructor(private runs: RunList, private oldTable: usize, private newTable: usize) {
+    this.resolved = new RunList();
   }
-  return false;
+
+  /** The runs, once it is done. */
+  get result(): RunList {
+    return this.arrays == 0 ? this.runs : this.resolved;
+  }
+
+  /** Whether it is done. */
+  step(): bool {
+    oldRules = this.oldTable;
+    newRules = this.newTable;
+    wildcards = this.arrays;
+    while (this.phase != DONE && unitsLeft() > 0) {
+      if (this.phase == LOOKING) this.look();
+      else if (this.at < this.end) this.handle(this.runs.at(this.at++));
+      else this.advance();
+    }
+    return this.phase == DONE;
+  }
+
+  free(): void {
+    if (this.arrays != 0) {
+      // Broken off, they may still hold something.
+      if (this.phase != DONE) memory.fill(this.arrays, 0, WILDCARDS_SIZE);
+      if (idle == 0) idle = this.arrays;
+      else heap.free(this.arrays);
+    }
+    this.resolved.free();
+    heap.free(changetype<usize>(this));
+  }
+
+  /** Whether sockets both retire and open, at least one of them with a wildcard. */
+  private look(): void {
+    while (this.at < this.runs.count && unitsLeft() > 0) {
+      spend(1);
+      const run = this.runs.at(this.at++);
+      if (load<u32>(run, RUN.KIND) == RUN.MOVED) continue;
+      if (isOpening(run)) this.opens = true;
+      else this.retires = true;
+      this.wildcard = this.wildcard || !isSpecific(bindingClass(ruleOf(run)));
+      if (this.retires && this.opens && this.wildcard) return this.begin();
+    }
+    if (this.at == this.runs.count) this.phase = DONE;
+  }
+
+  private begin(): void {
+    this.arrays = idle != 0 ? idle : heap.alloc(WILDCARDS_SIZE);
+    if (idle == 0) memory.fill(this.arrays, 0, WILDCARDS_SIZE);
+    idle = 0;
+    wildcards = this.arrays;
+    this.phase = CLEARING;
+    this.at = this.end = 0;
+  }
+
+  private handle(run: usize): void {
+    spend(1 + (<i32> load<u16>(run, RUN.LAST) - <i32> load<u16>(run, RUN.FIRST)) / PORTS_PER_UNIT);
+    if (this.phase == ENTERING) enter(run);
+    else if (this.phase == MARKING) markCollisions(run);
+    else if (this.phase == SPLITTING) split(run, this.resolved);
+    else clear(run);
+  }
+
+  /** On to the next phase, after the last one to the next protocol. */
+  private advance(): void {
+    if (this.phase < CLEARING) {
+      this.phase++;
+      this.at = this.start;
+      return;
+    }
+    this.start = this.at = this.end;
+    if (this.start == this.runs.count) {
+      this.phase = DONE;
+      return;
+    }
+    // The runs are in the order of sorting.ts, so those of a protocol are together, and there are two protocols at most.
+    const protocol = protocolOf(this.runs.at(this.start));
+    let low = this.start;
+    let high = this.runs.count;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (protocolOf(this.runs.at(middle)) == protocol) low = middle;
+      else high = middle;
+    }
+    this.end = high;
+    this.phase = ENTERING;
+  }
 }
 
 function isOpening(run: usize): bool {

@@ -15,14 +15,15 @@
  * @module
  */
 
-import { resolveCollisions } from "./collisions";
+import { Collisions } from "./collisions";
 import { NO_RULE, RECORD } from "./layout";
 import { interfacesMeet, recordAt, sameSixteen, shiftOf } from "./records";
 import { RUN, RunList } from "./runs";
-import { compareBindings, sortedIndexes } from "./sorting";
+import { compareBindings } from "./sorting";
+import { grant, spend, unitsLeft } from "./steps";
 import { portAt } from "./text";
 
-/** Offsets in bytes of what `diffTables` answers, u32 each. */
+/** Offsets in bytes of what `takeDiff` answers, u32 each. */
 export namespace DIFF {
   /** Where the runs are; the caller frees them, unless it is 0. */
   export const RUNS: usize = 0;
@@ -31,7 +32,8 @@ export namespace DIFF {
   export const KEPT: usize = 8;
 }
 
-/** Steps through the sorted rules of a table; the current one may have been cut at its beginning. */
+/** Goes through the sorted rules of a table; the current one may have been cut at its beginning. */
+@unmanaged
 class Cursor {
   rule: usize = 0;
   index: u32 = 0;
@@ -63,41 +65,119 @@ class Cursor {
     if (last == this.last) this.advance();
     else this.first = last + 1;
   }
+
+  free(): void {
+    heap.free(changetype<usize>(this));
+  }
 }
 
-/** Writes the `DIFF` to the 12 bytes at `answer`. */
-export function diffTables(oldTable: usize, oldCount: i32, newTable: usize, newCount: i32, answer: usize): void {
-  const oldIndexes = sortedIndexes(oldTable, oldCount, answer);
-  const before = new Cursor(oldTable, oldIndexes, load<u32>(answer));
-  const newIndexes = sortedIndexes(newTable, newCount, answer);
-  const after = new Cursor(newTable, newIndexes, load<u32>(answer));
-  const runs = new RunList();
-  let kept: u32 = 0;
-  while (!before.done || !after.done) {
-    const order = before.done ? 1 : after.done ? -1 : compareBindings(before.rule, after.rule);
-    if (order < 0 || (order == 0 && before.first < after.first)) {
-      // The old table alone has these ports, up to where the new one joins in.
-      const last = order == 0 ? min(before.last, after.first - 1) : before.last;
-      runs.add(RUN.RETIRED, before.index, NO_RULE, before.first, last);
-      before.cut(last);
-    } else if (order > 0 || after.first < before.first) {
-      const last = order == 0 ? min(after.last, before.first - 1) : after.last;
-      runs.add(RUN.OPENED, NO_RULE, after.index, after.first, last);
-      after.cut(last);
-    } else {
-      const last = min(before.last, after.last);
-      if (sameRoute(before.rule, after.rule)) kept += last - before.first + 1;
-      else addChanged(runs, before, after, last);
-      before.cut(last);
-      after.cut(last);
-    }
+/**
+ * A comparison under way.
+ *
+ *     merging ─▶ resolving collisions ─▶ done
+ */
+@unmanaged
+class Diff {
+  private before: Cursor;
+  private after: Cursor;
+  private runs: RunList;
+  private kept: u32 = 0;
+  private collisions: usize = 0;
+
+  constructor(
+    private oldTable: usize,
+    oldIndexes: usize,
+    oldSorted: i32,
+    private newTable: usize,
+    newIndexes: usize,
+    newSorted: i32,
+  ) {
+    this.before = new Cursor(oldTable, oldIndexes, oldSorted);
+    this.after = new Cursor(newTable, newIndexes, newSorted);
+    this.runs = new RunList();
   }
-  heap.free(oldIndexes);
-  heap.free(newIndexes);
-  const resolved = resolveCollisions(runs, oldTable, newTable);
-  store<u32>(answer, resolved.start, DIFF.RUNS);
-  store<u32>(answer, resolved.count, DIFF.RUN_COUNT);
-  store<u32>(answer, kept, DIFF.KEPT);
+
+  /** Whether it is done. */
+  step(): bool {
+    if (this.collisions == 0) {
+      if (!this.merge()) return false;
+      this.collisions = changetype<usize>(new Collisions(this.runs, this.oldTable, this.newTable));
+    }
+    return changetype<Collisions>(this.collisions).step();
+  }
+
+  /** Hands over the result once it is done. */
+  take(answer: usize): void {
+    const runs = changetype<Collisions>(this.collisions).result;
+    store<u32>(answer, runs.start, DIFF.RUNS);
+    store<u32>(answer, runs.count, DIFF.RUN_COUNT);
+    store<u32>(answer, this.kept, DIFF.KEPT);
+    runs.release();
+  }
+
+  free(): void {
+    this.before.free();
+    this.after.free();
+    if (this.collisions != 0) changetype<Collisions>(this.collisions).free();
+    this.runs.free();
+    heap.free(changetype<usize>(this));
+  }
+
+  private merge(): bool {
+    const before = this.before;
+    const after = this.after;
+    const runs = this.runs;
+    while (!before.done || !after.done) {
+      if (unitsLeft() <= 0) return false;
+      spend(1);
+      const order = before.done ? 1 : after.done ? -1 : compareBindings(before.rule, after.rule);
+      if (order < 0 || (order == 0 && before.first < after.first)) {
+        // The old table alone has these ports, up to where the new one joins in.
+        const last = order == 0 ? min(before.last, after.first - 1) : before.last;
+        runs.add(RUN.RETIRED, before.index, NO_RULE, before.first, last);
+        before.cut(last);
+      } else if (order > 0 || after.first < before.first) {
+        const last = order == 0 ? min(after.last, before.first - 1) : after.last;
+        runs.add(RUN.OPENED, NO_RULE, after.index, after.first, last);
+        after.cut(last);
+      } else {
+        const last = min(before.last, after.last);
+        if (sameRoute(before.rule, after.rule)) this.kept += last - before.first + 1;
+        else addChanged(runs, before, after, last);
+        before.cut(last);
+        after.cut(last);
+      }
+    }
+    return true;
+  }
+}
+
+/** Begins to compare two tables; each has its indexes in sorted order, so many of them. */
+export function beginDiff(
+  oldTable: usize,
+  oldIndexes: usize,
+  oldSorted: i32,
+  newTable: usize,
+  newIndexes: usize,
+  newSorted: i32,
+): usize {
+  return changetype<usize>(new Diff(oldTable, oldIndexes, oldSorted, newTable, newIndexes, newSorted));
+}
+
+/** Whether the comparison is done, after so many more units of work. */
+export function stepDiff(diff: usize, budget: i32): bool {
+  grant(budget);
+  return changetype<Diff>(diff).step();
+}
+
+/** Writes the `DIFF` of a comparison that is done to the 12 bytes at `answer`. */
+export function takeDiff(diff: usize, answer: usize): void {
+  changetype<Diff>(diff).take(answer);
+}
+
+/** Frees a comparison, done or not, except for runs that were taken. */
+export function endDiff(diff: usize): void {
+  changetype<Diff>(diff).free();
 }
 
 /** Whether two rules with the same address have the same sockets and forward to the same place. */

@@ -8,17 +8,18 @@
 export * from "./layout";
 export * from "./faults";
 export { allocate, free, reallocate, scratch, SCRATCH_SIZE } from "./arena";
-export { DIFF, diffTables } from "./diff";
+export { parseAddress, writeAddress } from "./address";
+export { beginDiff, DIFF, endDiff, stepDiff, takeDiff } from "./diff";
+export { countRows, noteStatus, ROW, writeRows } from "./effective";
 export { frameFault, payloadMaximum, payloadMinimum, payloadStep } from "./frames";
 export { matchRule } from "./match";
 export { findUnsayable, fromPasstRecords, toPasstRecords } from "./passt";
 export { checkRecords, findRule } from "./records";
 export { RUN } from "./runs";
-export { sortedIndexes } from "./sorting";
-export { validateTable, VERDICT } from "./validate";
+export { beginSorting, endSorting, stepSorting, takeSorted } from "./sorting";
+export { beginValidation, endValidation, POLICY, stepValidation, UNDECIDED, VERDICT } from "./validate";
 
 // Bound by as-bind.
-export { formatAddress, parseAddress } from "./address";
 export { faultSentence } from "./sentence";
 export { parseSpecifier } from "./specifier";
 export { ruleLineAt, ruleTextAt } from "./text";

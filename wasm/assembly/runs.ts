@@ -26,7 +26,8 @@ export namespace RUN {
   export const LAST: usize = 14;
 }
 
-/** Runs in memory that the list's last owner frees. */
+/** A list of runs. Unmanaged: it is freed by hand. */
+@unmanaged
 export class RunList {
   start: usize = 0;
   count: i32 = 0;
@@ -52,10 +53,16 @@ export class RunList {
     return this.start + <usize> index * RUN.SIZE;
   }
 
-  free(): void {
-    if (this.start != 0) heap.free(this.start);
+  /** Forgets the runs without freeing them: they are somebody else's now. */
+  release(): void {
     this.start = 0;
     this.count = 0;
     this.capacity = 0;
+  }
+
+  /** Frees the list and its runs. */
+  free(): void {
+    if (this.start != 0) heap.free(this.start);
+    heap.free(changetype<usize>(this));
   }
 }

@@ -5,17 +5,19 @@
  *
  * Indexes are sorted, not records, by their bytes from the least significant one on (radix sort): its time depends on the
  * number of rules only, not on what a client put into them. Bytes that are the same in all rules are left out; in most
- * tables that leaves the ports and a byte or two of the address.
+ * tables that leaves the ports and a byte or two of the address. A table that is in order already, as most are, costs a
+ * single sweep.
+ *
+ *     choosing ─▶ (out of order) ─ counting a byte ⇄ distributing by it ─▶ done
+ *         └─────▶ (in order) ────────────────────────────────────────────▶ done
  *
  * @module
  */
 
 import { RECORD, RULE_FLAG } from "./layout";
 import { recordAt } from "./records";
+import { grant, reach, unitsLeft } from "./steps";
 import { portAt } from "./text";
-
-/** How often each value of a byte occurs, then where the next index with that value goes: 256 u32. */
-const counters: usize = memory.data(1024);
 
 /** Less than, equal to or greater than 0, as protocol, dual stack and address of `a` come before, are or come after `b`'s. */
 export function compareBindings(a: usize, b: usize): i32 {
@@ -34,92 +36,176 @@ function compareBytes(a: u64, b: u64): i32 {
   return bswap(a) < bswap(b) ? -1 : 1;
 }
 
-/** Sorts `count` indexes of rules, u32 each, at `indexes`; `spare` is as much memory. Equal rules stay in order. */
-export function sortRules(table: usize, indexes: usize, spare: usize, count: i32): void {
-  if (count < 2) return;
-  const reference = recordAt(table, load<u32>(indexes));
-  let high: u64 = 0;
-  let low: u64 = 0;
-  let tail: u64 = 0;
-  for (let i = 1; i < count; i++) {
-    const rule = recordAt(table, load<u32>(indexes + (<usize> i << 2)));
-    high |= load<u64>(rule, RECORD.ADDRESS) ^ load<u64>(reference, RECORD.ADDRESS);
-    low |= load<u64>(rule, RECORD.ADDRESS + 8) ^ load<u64>(reference, RECORD.ADDRESS + 8);
-    tail |= load<u64>(rule, RECORD.FIRST) ^ load<u64>(reference, RECORD.FIRST);
+/** Bytes of a u32 for each value of a byte: how often it occurs, then where the next index with it goes. */
+const COUNTERS_SIZE: usize = 1024;
+/** Bytes of the order, from the least significant one on: two of the port, 16 of the address, flags, protocol. */
+const COLUMNS: i32 = 20;
+const FIRST_OF_ADDRESS: i32 = 2;
+const FLAGS_COLUMN: i32 = 18;
+
+const CHOOSING: i32 = 0;
+const COUNTING: i32 = 1;
+const DISTRIBUTING: i32 = 2;
+const DONE: i32 = 3;
+
+/** Sorts the indexes of a table's rules, those whose ports are in no order left out. */
+@unmanaged
+class Sorting {
+  /** The result, `sorted` of u32, once it is done. */
+  indexes: usize;
+  sorted: i32 = 0;
+  private spare: usize;
+  private counters: usize;
+  private phase: i32 = CHOOSING;
+  /** The byte that is sorted by. */
+  private column: i32 = -1;
+  /** How far the phase has come. */
+  private at: i32 = 0;
+  private inOrder: bool = true;
+  /** Bits in which any two rules differ: of the address's halves, and of the eight bytes from the first port on. */
+  private high: u64 = 0;
+  private low: u64 = 0;
+  private tail: u64 = 0;
+
+  constructor(private table: usize, private count: i32) {
+    this.indexes = heap.alloc(<usize> count << 2);
+    this.spare = heap.alloc(<usize> count << 2);
+    this.counters = heap.alloc(COUNTERS_SIZE);
   }
-  let from = indexes;
-  let to = spare;
-  // Columns in ascending significance: port, address, dual stack, protocol.
-  for (let column = 1; column >= 0; column--) {
-    if (((tail >> (column << 3)) & 0xff) == 0) continue;
-    sortByByte(table, from, to, count, RECORD.FIRST + column, 0xff);
-    const sorted = to;
-    to = from;
-    from = sorted;
+
+  /** Whether it is done. */
+  step(): bool {
+    while (this.phase != DONE && unitsLeft() > 0) {
+      if (this.phase == CHOOSING) this.choose();
+      else if (this.phase == COUNTING) this.countValues();
+      else this.distribute();
+    }
+    return this.phase == DONE;
   }
-  for (let column = 15; column >= 0; column--) {
-    if ((((column < 8 ? high : low) >> ((column & 7) << 3)) & 0xff) == 0) continue;
-    sortByByte(table, from, to, count, RECORD.ADDRESS + column, 0xff);
-    const sorted = to;
-    to = from;
-    from = sorted;
+
+  free(): void {
+    if (this.indexes != 0) heap.free(this.indexes);
+    heap.free(this.spare);
+    heap.free(this.counters);
+    heap.free(changetype<usize>(this));
   }
-  if (((tail >> ((RECORD.FLAGS - RECORD.FIRST) << 3)) & RULE_FLAG.DUAL_STACK) != 0) {
-    sortByByte(table, from, to, count, RECORD.FLAGS, RULE_FLAG.DUAL_STACK);
-    const sorted = to;
-    to = from;
-    from = sorted;
+
+  private choose(): void {
+    const end = reach(this.at, this.count);
+    for (let i = this.at; i < end; i++) {
+      const rule = recordAt(this.table, i);
+      const first = portAt(rule, RECORD.FIRST);
+      if (first > portAt(rule, RECORD.LAST)) continue;
+      if (this.sorted > 0) {
+        const before = recordAt(this.table, load<u32>(this.indexes + (<usize> (this.sorted - 1) << 2)));
+        this.high |= load<u64>(rule, RECORD.ADDRESS) ^ load<u64>(before, RECORD.ADDRESS);
+        this.low |= load<u64>(rule, RECORD.ADDRESS + 8) ^ load<u64>(before, RECORD.ADDRESS + 8);
+        this.tail |= load<u64>(rule, RECORD.FIRST) ^ load<u64>(before, RECORD.FIRST);
+        if (this.inOrder) {
+          const order = compareBindings(before, rule);
+          this.inOrder = order < 0 || (order == 0 && portAt(before, RECORD.FIRST) <= first);
+        }
+      }
+      store<u32>(this.indexes + (<usize> this.sorted << 2), i);
+      this.sorted++;
+    }
+    this.at = end;
+    if (end < this.count) return;
+    if (this.inOrder) this.phase = DONE;
+    else this.nextColumn();
   }
-  if (((tail >> ((RECORD.PROTOCOL - RECORD.FIRST) << 3)) & 0xff) != 0) {
-    sortByByte(table, from, to, count, RECORD.PROTOCOL, 0xff);
-    const sorted = to;
-    to = from;
-    from = sorted;
+
+  private countValues(): void {
+    const end = reach(this.at, this.sorted);
+    for (let i = this.at; i < end; i++) {
+      const counter = this.counterOf(load<u32>(this.indexes + (<usize> i << 2)));
+      store<u32>(counter, load<u32>(counter) + 1);
+    }
+    this.at = end;
+    if (end < this.sorted) return;
+    let place: u32 = 0;
+    for (let counter = this.counters; counter < this.counters + COUNTERS_SIZE; counter += 4) {
+      const size = load<u32>(counter);
+      store<u32>(counter, place);
+      place += size;
+    }
+    this.at = 0;
+    this.phase = DISTRIBUTING;
   }
-  if (from != indexes) memory.copy(indexes, from, <usize> count << 2);
+
+  private distribute(): void {
+    const end = reach(this.at, this.sorted);
+    for (let i = this.at; i < end; i++) {
+      const index = load<u32>(this.indexes + (<usize> i << 2));
+      const counter = this.counterOf(index);
+      const slot = load<u32>(counter);
+      store<u32>(counter, slot + 1);
+      store<u32>(this.spare + (<usize> slot << 2), index);
+    }
+    this.at = end;
+    if (end < this.sorted) return;
+    const sorted = this.spare;
+    this.spare = this.indexes;
+    this.indexes = sorted;
+    this.nextColumn();
+  }
+
+  /** Goes on to the next byte in which rules differ. */
+  private nextColumn(): void {
+    do this.column++; while (this.column < COLUMNS && !this.differs());
+    this.at = 0;
+    this.phase = this.column == COLUMNS ? DONE : COUNTING;
+    memory.fill(this.counters, 0, COUNTERS_SIZE);
+  }
+
+  /** Where the byte of this column is in a record. */
+  private get offset(): usize {
+    if (this.column < FIRST_OF_ADDRESS) return RECORD.FIRST + 1 - this.column;
+    if (this.column < FLAGS_COLUMN) return RECORD.ADDRESS + FLAGS_COLUMN - 1 - this.column;
+    return this.column == FLAGS_COLUMN ? RECORD.FLAGS : RECORD.PROTOCOL;
+  }
+
+  private get mask(): u32 {
+    return this.column == FLAGS_COLUMN ? RULE_FLAG.DUAL_STACK : 0xff;
+  }
+
+  private differs(): bool {
+    const offset = this.offset;
+    const bits = offset >= RECORD.FIRST ? this.tail : offset < RECORD.ADDRESS + 8 ? this.high : this.low;
+    return ((<u32> (bits >> (((<u64> offset) & 7) << 3))) & this.mask) != 0;
+  }
+
+  /** Address of the counter for the rule's value. */
+  private counterOf(index: u32): usize {
+    return this.counters + ((load<u8>(recordAt(this.table, index) + this.offset) & this.mask) << 2);
+  }
 }
 
-/** Copies the indexes from `from` to `to`, sorted by the byte at `offset` of their rules under `mask`. */
-function sortByByte(table: usize, from: usize, to: usize, count: i32, offset: usize, mask: u32): void {
-  memory.fill(counters, 0, 1024);
-  const end = from + (<usize> count << 2);
-  for (let at = from; at < end; at += 4) {
-    const counter = counters + ((load<u8>(recordAt(table, load<u32>(at)) + offset) & mask) << 2);
-    store<u32>(counter, load<u32>(counter) + 1);
-  }
-  let place: u32 = 0;
-  for (let counter = counters; counter < counters + 1024; counter += 4) {
-    const size = load<u32>(counter);
-    store<u32>(counter, place);
-    place += size;
-  }
-  for (let at = from; at < end; at += 4) {
-    const index = load<u32>(at);
-    const counter = counters + ((load<u8>(recordAt(table, index) + offset) & mask) << 2);
-    const slot = load<u32>(counter);
-    store<u32>(counter, slot + 1);
-    store<u32>(to + (<usize> slot << 2), index);
-  }
+/** Begins to sort a table of `count` rules. */
+export function beginSorting(table: usize, count: i32): usize {
+  return changetype<usize>(new Sorting(table, count));
+}
+
+/** Whether the sort is done, after so many more units of work. */
+export function stepSorting(sorting: usize, budget: i32): bool {
+  grant(budget);
+  return changetype<Sorting>(sorting).step();
 }
 
 /**
- * The indexes of all rules of a table whose ports are in order, sorted: u32 each, `count` at most. The caller frees them.
+ * Hands over the result of a sort that is done: indexes, u32 each, which the caller frees.
  *
  * @param answer where their number is written, as u32
  */
-export function sortedIndexes(table: usize, count: i32, answer: usize): usize {
-  const size = <usize> count << 2;
-  const indexes = heap.alloc(size);
-  const spare = heap.alloc(size);
-  let sorted = 0;
-  for (let i = 0; i < count; i++) {
-    const rule = recordAt(table, i);
-    if (portAt(rule, RECORD.FIRST) > portAt(rule, RECORD.LAST)) continue;
-    store<u32>(indexes + (<usize> sorted << 2), i);
-    sorted++;
-  }
-  sortRules(table, indexes, spare, sorted);
-  heap.free(spare);
-  store<u32>(answer, sorted);
+export function takeSorted(sorting: usize, answer: usize): usize {
+  const done = changetype<Sorting>(sorting);
+  const indexes = done.indexes;
+  done.indexes = 0;
+  store<u32>(answer, done.sorted);
   return indexes;
+}
+
+/** Frees a sort, done or not. */
+export function endSorting(sorting: usize): void {
+  changetype<Sorting>(sorting).free();
 }

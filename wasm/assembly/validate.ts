@@ -5,8 +5,8 @@
  * @module
  */
 
-import { isIPv4At, isMulticastAt, isUnspecifiedAt } from "./address";
-import { earliestPartner, firstConflict } from "./conflicts";
+import { ADDRESS_SIZE, isIPv4At, isMulticastAt, isUnspecifiedAt } from "./address";
+import { ConflictSearch } from "./conflicts";
 import { CAPABILITY, CODE, IP_PROTOCOL, NO_RULE, RECORD, RULE_FLAG } from "./layout";
 import {
   bindingClass,
@@ -18,6 +18,7 @@ import {
   recordAt,
   sameSixteen,
 } from "./records";
+import { grant, reach } from "./steps";
 import { portAt } from "./text";
 
 /** Offsets in bytes of what `validateTable` answers, u32 each. */
@@ -28,6 +29,24 @@ export namespace VERDICT {
   export const SIZE: usize = 12;
 }
 
+/** Offsets in bytes of what a table is measured by, u32 each, then the default target and the machine's addresses. */
+export namespace POLICY {
+  /** Bits of `CAPABILITY`. */
+  export const CAPABILITIES: usize = 0;
+  export const MAX_RULES: usize = 4;
+  export const MAX_SOCKETS: usize = 8;
+  /** Whether targets are reached where the rules listen, so that a rule can forward to itself. */
+  export const SAME_NAMESPACE: usize = 12;
+  /** Whether there is a default target. */
+  export const HAS_TARGET: usize = 16;
+  /** How many addresses follow the default target: those of the machine, beside the loopback ones. */
+  export const LOCAL_COUNT: usize = 20;
+  export const ADDRESSES: usize = 24;
+}
+
+/** What `stepValidation` returns instead of a `CODE` as long as there is more to do. */
+export const UNDECIDED: u32 = 0xffff_ffff;
+
 /** `lo` and zeros, as a little-endian number. */
 const LOOPBACK_INTERFACE: u64 = 0x6f6c;
 
@@ -36,7 +55,7 @@ const LOOPBACK_NETWORK: u8 = 127;
 /** Last eight bytes of `::1` as a little-endian number. */
 const LOOPBACK_IPV6_LOW: u64 = 0x0100_0000_0000_0000;
 
-/** What the rules of one pif are measured by. */
+/** What the rules of one pif are measured by; set for each step anew. */
 let capabilities: u32 = 0;
 let defaultTarget: usize = 0;
 let sameNamespace: bool = false;
@@ -44,60 +63,109 @@ let localAddresses: usize = 0;
 let localCount: i32 = 0;
 
 /**
- * Validates a table.
+ * A validation under way.
  *
- * @param caps bits of `CAPABILITY`
- * @param target address of the pif's default target, 0 for none
- * @param inSameNamespace whether targets are reached where the rules listen, so that a rule can forward to itself
- * @param locals 16 bytes for each address of that machine, beside the loopback ones
- * @param answer 12 bytes for the `VERDICT`: rule and other rule, `NO_RULE` for none, and how many sockets the table takes
- * @returns one of `CODE`
+ *     rules ─▶ conflicts ─▶ done
  */
-export function validateTable(
+@unmanaged
+class Validation {
+  private index: i32 = 0;
+  /** What the first faulty rule has, which is the one at `index` after the sweep. */
+  private code: u32 = CODE.NONE;
+  private sockets: u64 = 0;
+  private search: usize = 0;
+
+  constructor(
+    private table: usize,
+    private count: i32,
+    private indexes: usize,
+    private sorted: i32,
+    private policy: usize,
+    private answer: usize,
+  ) {
+    store<u32>(answer, NO_RULE, VERDICT.RULE);
+    store<u32>(answer, NO_RULE, VERDICT.OTHER_RULE);
+    store<u32>(answer, 0, VERDICT.SOCKETS);
+  }
+
+  /** One of `CODE`, or `UNDECIDED`. */
+  step(): u32 {
+    const policy = this.policy;
+    capabilities = load<u32>(policy, POLICY.CAPABILITIES);
+    defaultTarget = load<u32>(policy, POLICY.HAS_TARGET) != 0 ? policy + POLICY.ADDRESSES : 0;
+    sameNamespace = load<u32>(policy, POLICY.SAME_NAMESPACE) != 0;
+    localAddresses = policy + POLICY.ADDRESSES + ADDRESS_SIZE;
+    localCount = load<i32>(policy, POLICY.LOCAL_COUNT);
+    if (this.count > load<i32>(policy, POLICY.MAX_RULES)) return CODE.TOO_MANY_RULES;
+    if (this.search == 0 && !this.checkRules()) return UNDECIDED;
+    const search = changetype<ConflictSearch>(this.search);
+    return search.step() ? this.verdict(search) : UNDECIDED;
+  }
+
+  free(): void {
+    if (this.search != 0) changetype<ConflictSearch>(this.search).free();
+    heap.free(changetype<usize>(this));
+  }
+
+  /** Whether all rules up to the first faulty one have been looked at. */
+  private checkRules(): bool {
+    const end = reach(this.index, this.count);
+    while (this.index < end) {
+      const rule = recordAt(this.table, this.index);
+      this.code = ruleFault(rule);
+      if (this.code != CODE.NONE) break;
+      this.sockets += portAt(rule, RECORD.LAST) - portAt(rule, RECORD.FIRST) + 1;
+      this.index++;
+    }
+    if (this.code == CODE.NONE && this.index < this.count) return false;
+    // A rule that forwards to itself is first held against the others.
+    const compared = this.code == CODE.FORWARDS_TO_ITSELF ? this.index + 1 : this.index;
+    this.search = changetype<usize>(new ConflictSearch(this.table, compared, this.indexes, this.sorted));
+    return true;
+  }
+
+  private verdict(search: ConflictSearch): u32 {
+    if (search.rule >= 0) {
+      store<u32>(this.answer, search.rule, VERDICT.RULE);
+      store<u32>(this.answer, search.partner, VERDICT.OTHER_RULE);
+      return CODE.CONFLICT;
+    }
+    if (this.code != CODE.NONE) {
+      store<u32>(this.answer, this.index, VERDICT.RULE);
+      return this.code;
+    }
+    store<u32>(this.answer, <u32> min<u64>(this.sockets, <u64> u32.MAX_VALUE), VERDICT.SOCKETS);
+    return this.sockets > <u64> load<u32>(this.policy, POLICY.MAX_SOCKETS) ? CODE.TOO_MANY_SOCKETS : CODE.NONE;
+  }
+}
+
+/**
+ * Begins to validate a table.
+ *
+ * @param indexes of the table's rules in sorted order, `sorted` of them
+ * @param policy a `POLICY`, which has to stay where it is
+ * @param answer 12 bytes for the `VERDICT`: rule and other rule, `NO_RULE` for none, and how many sockets the table takes
+ */
+export function beginValidation(
   table: usize,
   count: i32,
-  caps: u32,
-  target: usize,
-  maxRules: i32,
-  maxSockets: u32,
-  inSameNamespace: bool,
-  locals: usize,
-  localsCount: i32,
+  indexes: usize,
+  sorted: i32,
+  policy: usize,
   answer: usize,
-): u32 {
-  capabilities = caps;
-  defaultTarget = target;
-  sameNamespace = inSameNamespace;
-  localAddresses = locals;
-  localCount = localsCount;
-  store<u32>(answer, NO_RULE, VERDICT.RULE);
-  store<u32>(answer, NO_RULE, VERDICT.OTHER_RULE);
-  store<u32>(answer, 0, VERDICT.SOCKETS);
-  if (count > maxRules) return CODE.TOO_MANY_RULES;
+): usize {
+  return changetype<usize>(new Validation(table, count, indexes, sorted, policy, answer));
+}
 
-  let code = CODE.NONE;
-  let sockets: u64 = 0;
-  let index = 0;
-  while (index < count) {
-    const rule = recordAt(table, index);
-    code = ruleFault(rule);
-    if (code != CODE.NONE) break;
-    sockets += portAt(rule, RECORD.LAST) - portAt(rule, RECORD.FIRST) + 1;
-    index++;
-  }
-  // A rule that forwards to itself is first held against the others.
-  const conflicting = firstConflict(table, code == CODE.FORWARDS_TO_ITSELF ? index + 1 : index);
-  if (conflicting >= 0) {
-    store<u32>(answer, conflicting, VERDICT.RULE);
-    store<u32>(answer, earliestPartner(table, conflicting), VERDICT.OTHER_RULE);
-    return CODE.CONFLICT;
-  }
-  if (code != CODE.NONE) {
-    store<u32>(answer, index, VERDICT.RULE);
-    return code;
-  }
-  store<u32>(answer, <u32> min<u64>(sockets, <u64> u32.MAX_VALUE), VERDICT.SOCKETS);
-  return sockets > <u64> maxSockets ? CODE.TOO_MANY_SOCKETS : CODE.NONE;
+/** One of `CODE`, or `UNDECIDED` after so many more units of work. */
+export function stepValidation(validation: usize, budget: i32): u32 {
+  grant(budget);
+  return changetype<Validation>(validation).step();
+}
+
+/** Frees a validation, done or not. */
+export function endValidation(validation: usize): void {
+  changetype<Validation>(validation).free();
 }
 
 /** What is wrong with a rule by itself. */

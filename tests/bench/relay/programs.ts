@@ -22,10 +22,12 @@ export class Programs implements AsyncDisposable {
   readonly directory: string = Deno.makeTempDirSync({ prefix: "pesto-bench-" });
   readonly #running: Deno.ChildProcess[] = [];
 
-  /** Starts a program. */
-  start(program: string, args: readonly string[]): void {
+  /** Starts a program; its process id. */
+  start(program: string, args: readonly string[]): number {
     const command = new Deno.Command(program, { args: [...args], stdin: "null", stdout: "null", stderr: "null" });
-    this.#running.push(command.spawn());
+    const child = command.spawn();
+    this.#running.push(child);
+    return child.pid;
   }
 
   /** Writes a file into the folder; its path. */
