@@ -19,7 +19,7 @@
  * @module
  */
 
-import { Channel, interruptible } from "./codec/channel.ts";
+import { Channel, gathered, interruptible } from "./codec/channel.ts";
 import { RECORD, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { core } from "./codec/core.ts";
 import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
@@ -475,7 +475,7 @@ export class Session implements Listing, Disposable {
   }
 
   async #send(chunks: Iterable<Uint8Array>): Promise<void> {
-    for (const chunk of chunks) await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
+    for (const chunk of gathered(chunks)) await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
   }
 
   /**

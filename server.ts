@@ -24,7 +24,7 @@
  * @module
  */
 
-import { Channel } from "./codec/channel.ts";
+import { Channel, gathered } from "./codec/channel.ts";
 import { FEATURE, MAX_PIFS, MAX_RULES, MAX_SOCKETS, MIN_COMPAT, RECORD_SIZE, VERSION } from "./codec/constants.ts";
 import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
 import type { Report, ServerDialect } from "./codec/dialect.ts";
@@ -433,7 +433,7 @@ class Conversation {
       transactionSeconds: Math.ceil(this.#transactionSeconds),
       holdSeconds: HOLD_SECONDS,
     };
-    for (const chunk of this.#dialect.greeting(hello, pifs)) {
+    for (const chunk of gathered(this.#dialect.greeting(hello, pifs))) {
       await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
     }
   }
@@ -638,7 +638,7 @@ class Conversation {
   }
 
   async #send(report: Report): Promise<void> {
-    for (const chunk of this.#dialect.report(report)) {
+    for (const chunk of gathered(this.#dialect.report(report))) {
       await this.#deadlines.last((signal) => this.#channel.send([chunk], signal));
     }
   }

@@ -7,6 +7,9 @@
  * decoder has found behind events comes once they are handed out, before anything more is read. After the other
  * side hung up, or a read or the decoder failed, every further `next` says so again.
  *
+ * All reads go into one buffer. From the moment that a read is asked for until `next` has given its bytes to the decoder
+ * the buffer is that read's, also while it is interrupted: `#reading` says so. Decoders copy what they keep.
+ *
  * @module
  */
 
@@ -34,6 +37,7 @@ export class Channel<Event extends { readonly kind: string }> implements Disposa
   #events: Event[] = [];
   #nextEvent = 0;
   #received = 0;
+  #buffer: Uint8Array | undefined;
   #reading: Promise<Uint8Array | undefined> | undefined;
   #closed = false;
 
@@ -113,15 +117,46 @@ export class Channel<Event extends { readonly kind: string }> implements Disposa
   #read(): Promise<Uint8Array | undefined> {
     if (this.#reading === undefined) {
       this.#reading = (async () => {
-        const buffer = new Uint8Array(READ_SIZE);
-        const size = await this.#connection.read(buffer);
-        return size === null ? undefined : buffer.subarray(0, size);
+        this.#buffer ??= new Uint8Array(READ_SIZE);
+        const size = await this.#connection.read(this.#buffer);
+        return size === null ? undefined : this.#buffer.subarray(0, size);
       })();
       // Whoever asks for it sees its error; it must not count as unhandled when nobody asks any more.
       this.#reading.catch(() => {});
     }
     return this.#reading;
   }
+}
+
+/**
+ * The same bytes in fewer chunks: those that fit into one of {@linkcode READ_SIZE} are put together, for a call of the
+ * system costs more than a copy. No chunk is kept back longer than it takes to make the next one.
+ */
+export function* gathered(chunks: Iterable<Uint8Array>): Iterable<Uint8Array> {
+  let parts: Uint8Array[] = [];
+  let size = 0;
+  for (const chunk of chunks) {
+    if (size + chunk.length > READ_SIZE) {
+      if (size > 0) yield joined(parts, size);
+      parts = [];
+      size = 0;
+    }
+    parts.push(chunk);
+    size += chunk.length;
+  }
+  if (size > 0) yield joined(parts, size);
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Settles with the promise, or rejects with the signal's reason if that is aborted first. */

@@ -17,14 +17,12 @@ export type StatusChoice = "with status" | "without status";
 /** The RULES frames of a table. */
 export function* encodeRules(table: RuleTable, status: StatusChoice): Iterable<Uint8Array> {
   for (let from = 0; from < table.length; from += RECORDS_PER_FRAME) {
-    const records = table.records(from, Math.min(from + RECORDS_PER_FRAME, table.length));
+    const to = Math.min(from + RECORDS_PER_FRAME, table.length);
+    const { frame, payload } = newFrame("RULES", (to - from) * RECORD_SIZE);
+    table.copyRecords(from, to, frame.subarray(payload.byteOffset));
     if (status === "without status") {
-      for (let at: number = RECORD.STATUS; at < records.length; at += RECORD_SIZE) {
-        records.fill(0, at, at - RECORD.STATUS + RECORD_SIZE);
-      }
+      for (let at: number = RECORD.STATUS; at < payload.byteLength; at += RECORD_SIZE) payload.setBigUint64(at, 0n);
     }
-    const { frame } = newFrame("RULES", records.length);
-    frame.set(records, frame.length - records.length);
     yield frame;
   }
 }

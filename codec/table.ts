@@ -18,7 +18,7 @@ import { recordOf, RecordReader, RecordWriter } from "./record.ts";
 import { finish, type Steps } from "./steps.ts";
 import { diffing, type TableDiff } from "./table_diff.ts";
 import { TableMemory } from "./table_memory.ts";
-import { addingRows, type Completion } from "./table_rows.ts";
+import { addingRows, type Completion, scanning } from "./table_rows.ts";
 import { type TablePolicy, type TableVerdict, validating } from "./table_validation.ts";
 import type { ListedRule, Protocol, Rule, RuleStatus } from "./types.ts";
 
@@ -149,9 +149,14 @@ export class RuleTable implements Disposable {
    * @throws {RangeError} if these aren't indexes in order
    */
   records(from = 0, to: number = this.length): Uint8Array {
-    const inOrder = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= this.length;
-    if (!inOrder) throw new RangeError(`Can't take rules ${from} to ${to}: the table has ${this.length}`);
+    this.#checkRange(from, to);
     return this.#bytes().slice(from * RECORD_SIZE, to * RECORD_SIZE);
+  }
+
+  /** Copies the same records to the beginning of `into`. Throws as `records` does, and if there is no room for them. */
+  copyRecords(from: number, to: number, into: Uint8Array): void {
+    this.#checkRange(from, to);
+    into.set(this.#bytes().subarray(from * RECORD_SIZE, to * RECORD_SIZE));
   }
 
   /**
@@ -224,6 +229,12 @@ export class RuleTable implements Disposable {
     finish(this.#memory.sorting(this.#length));
     core().bytes.set(endpoint, scratch);
     return raw.matchRule(this.#memory.records, this.#memory.sorted, this.#memory.sortedLength, scratch);
+  }
+
+  /** In steps, whether one of the rules scans. */
+  *scanning(): Steps<boolean> {
+    using table = this.share();
+    return yield* scanning(table.#memory, table.#length);
   }
 
   /**
@@ -318,6 +329,11 @@ export class RuleTable implements Disposable {
   #checkIndex(index: number): void {
     if (Number.isInteger(index) && index >= 0 && index < this.length) return;
     throw new RangeError(`Can't take rule ${index}: the table has ${this.length}`);
+  }
+
+  #checkRange(from: number, to: number): void {
+    const inOrder = Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= this.length;
+    if (!inOrder) throw new RangeError(`Can't take rules ${from} to ${to}: the table has ${this.length}`);
   }
 
   /** What `read` makes of every record, given its address. */

@@ -20,8 +20,8 @@ export type ListeningPorts = Readonly<Record<Protocol, ReadonlySet<number>>>;
 export interface Completion {
   /** Where rules without a target of their own go. */
   readonly defaultTarget?: string;
-  /** Finds out what scan rules listen for; called only if there is one. Without it they listen on nothing. */
-  readonly listening?: () => ListeningPorts;
+  /** What scan rules listen for. Without it they listen on nothing. */
+  readonly listening?: ListeningPorts;
 }
 
 /** Bytes of a bitmap over all ports. */
@@ -42,13 +42,12 @@ export function* addingRows(
   { defaultTarget, listening }: Completion,
 ): Steps<{ readonly length: number; readonly scans: boolean }> {
   const { raw } = core();
-  const plain = yield* counting(table, length, 0);
-  const scans = plain < length;
+  const scans = yield* scanning(table, length);
   const block = raw.allocate(ADDRESS_SIZE + 2 * BITMAP_SIZE);
   try {
     if (defaultTarget !== undefined) core().bytes.set(parseAddress(defaultTarget), block);
     const ports = scans && listening !== undefined ? block + ADDRESS_SIZE : 0;
-    if (ports !== 0) writePorts(ports, listening?.());
+    if (ports !== 0) writePorts(ports, listening);
     rows.reserve(used + (scans ? yield* counting(table, length, ports) : length));
     const target = defaultTarget === undefined ? 0 : block;
     let end = used;
@@ -62,6 +61,13 @@ export function* addingRows(
   } finally {
     raw.free(block);
   }
+}
+
+/** Whether one of the rules of a table scans. */
+export function* scanning(table: TableMemory, length: number): Steps<boolean> {
+  // Where nothing is in use, they are those that take no row.
+  const rows = yield* counting(table, length, 0);
+  return rows < length;
 }
 
 /** How many rows a table takes. */

@@ -38,8 +38,8 @@ export interface Pif {
   readonly defaultTarget?: string;
   /** Whether targets are looked for where the pif listens, so that a rule could forward to itself. */
   readonly sameNamespace: boolean;
-  /** Tells which ports the targets listen on, for scan rules. */
-  readonly listening?: () => ListeningPorts;
+  /** Tells which ports the targets listen on, for scan rules; asked only if there is one. */
+  readonly listening?: () => ListeningPorts | Promise<ListeningPorts>;
 }
 
 /** New tables, by pif id. */
@@ -277,22 +277,32 @@ export class Forwarder implements AsyncDisposable {
     return defaultTarget === undefined ? policy : { ...policy, defaultTarget };
   }
 
-  #rulesOf(pifs: readonly Pif[], tables: Tables): PifRules[] {
-    return pifs.map(({ id, defaultTarget, listening }) => ({
-      pif: id,
-      table: tables.get(id) ?? this.table(id),
-      ...(defaultTarget !== undefined && { defaultTarget }),
-      ...(listening !== undefined && { listening }),
-    }));
+  #tablesOf(pifs: readonly Pif[], tables: Tables): RuleTable[] {
+    return pifs.map(({ id }) => tables.get(id) ?? this.table(id));
   }
 
-  #effective(pifs: readonly Pif[], tables: Tables, slices = new Slices()): Promise<EffectiveTable> {
-    return slices.run(EffectiveTable.making(this.#rulesOf(pifs, tables)));
+  /** What these pifs want from the kernel; made in slices, from tables that may be disposed of meanwhile. */
+  async #effective(pifs: readonly Pif[], tables: Tables, slices = new Slices()): Promise<EffectiveTable> {
+    using shared = new DisposableStack();
+    const own = this.#tablesOf(pifs, tables).map((table) => shared.use(table.share()));
+    const parts: PifRules[] = [];
+    for (const [index, { id, defaultTarget, listening }] of pifs.entries()) {
+      const table = own[index];
+      if (table === undefined) continue;
+      const scans = listening !== undefined && await slices.run(table.scanning());
+      parts.push({
+        pif: id,
+        table,
+        ...(defaultTarget !== undefined && { defaultTarget }),
+        ...(scans && { listening: await listening() }),
+      });
+    }
+    return await slices.run(EffectiveTable.making(parts));
   }
 
   /** Each pif's table is valid by itself; what's left is that two of them want the same endpoint. */
   async #conflictAmong(pifs: readonly Pif[], tables: Tables, slices: Slices): Promise<Validity> {
-    if (this.#rulesOf(pifs, tables).filter(({ table }) => table.length > 0).length < 2) return { kind: "valid" };
+    if (this.#tablesOf(pifs, tables).filter(({ length }) => length > 0).length < 2) return { kind: "valid" };
     using all = await this.#effective(pifs, tables, slices);
     const verdict = await slices.run(all.table.validating({
       capabilities: ALL_CAPABILITIES,

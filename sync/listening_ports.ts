@@ -7,6 +7,7 @@
 import { type ListeningSocket, parseSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
 import type { ListeningPorts } from "../codec/table.ts";
+import { Slices } from "./slices.ts";
 
 /**
  * The kernel's lists of both address families. Source: proc(5). They are those of the thread that asks, so that one that
@@ -20,17 +21,29 @@ const LISTS = [
 ] as const satisfies readonly (readonly [Protocol, string])[];
 
 /** Reads a file of the kernel's; `undefined` if there is none, as on a kernel without IPv6. */
-export type ListReader = (path: string) => string | undefined;
+export type ListReader = (path: string) => string | undefined | Promise<string | undefined>;
 
 /** All listening sockets that the lists show. Throws what reading them throws. */
-export function listeningSockets(read: ListReader = readList): ListeningSocket[] {
-  return LISTS.flatMap(([protocol, path]) => parseSocketList(read(path) ?? "", protocol));
+export function listeningSockets(): ListeningSocket[] {
+  return LISTS.flatMap(([protocol, path]) => parseSocketList(readList(path) ?? "", protocol));
 }
 
-/** The ports of those sockets that `isOwn` doesn't claim. */
-export function listeningPorts(isOwn: (socket: ListeningSocket) => boolean, read?: ListReader): ListeningPorts {
+/**
+ * The ports of those sockets that `isOwn` doesn't claim. A list takes the kernel up to some milliseconds: they are read by
+ * another thread, unless `read` does it here, and relaying goes on between any two of them.
+ */
+export async function listeningPorts(
+  isOwn: (socket: ListeningSocket) => boolean,
+  read: ListReader = readListElsewhere,
+): Promise<ListeningPorts> {
   const ports = { tcp: new Set<number>(), udp: new Set<number>() };
-  for (const socket of listeningSockets(read)) if (!isOwn(socket)) ports[socket.protocol].add(socket.port);
+  const slices = new Slices();
+  for (const [protocol, path] of LISTS) {
+    for (const socket of parseSocketList(await read(path) ?? "", protocol)) {
+      if (!isOwn(socket)) ports[protocol].add(socket.port);
+      await slices.pause();
+    }
+  }
   return ports;
 }
 
@@ -51,6 +64,15 @@ export function canListSockets(): boolean {
 function readList(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function readListElsewhere(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -10,7 +10,7 @@ function effective(...parts: [pif: number, rules: Rule[], more?: { defaultTarget
     pif,
     table: RuleTable.of(rules),
     ...(defaultTarget !== undefined && { defaultTarget }),
-    ...(tcp !== undefined && { listening: () => ({ tcp: new Set(tcp), udp: new Set<number>() }) }),
+    ...(tcp !== undefined && { listening: { tcp: new Set(tcp), udp: new Set<number>() } }),
   })));
 }
 
@@ -61,7 +61,7 @@ Deno.test("noteStatus() says of each pif's rules which have no row, and forgets 
   ]);
   using other = RuleTable.of([tcpRule(30, 1)]);
   one.setStatus(0, "partial", 3);
-  const listening = () => ({ tcp: new Set([205]), udp: new Set<number>() });
+  const listening = { tcp: new Set([205]), udp: new Set<number>() };
   using table = EffectiveTable.of([{ pif: 1, table: one, listening }, { pif: 4, table: other }]);
   table.noteStatus(1, one);
   const statuses = () => [one, other].map((table) => table.listedRules().map(({ status }) => status));
