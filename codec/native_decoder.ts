@@ -67,10 +67,9 @@ class NativeDecoder<Event> implements Decoder<Event> {
         const allowed = conversation.allowed();
         if (!tables.covers(name, payloadLength, allowed) && !allowed.includes(name)) throw unexpected(name, allowed);
       },
-      take: (name, payload, borrowed) => {
+      take: (name, payload) => {
         if (name === "RULES") {
-          const records = tables.take(payload, borrowed);
-          this.#events.push(conversation.rules(tables.pif, records));
+          this.#events.push(conversation.rules(tables.pif, tables.take(payload)));
         } else {
           const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
           this.#events.push(conversation.event(name, view));

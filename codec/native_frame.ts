@@ -35,11 +35,11 @@ export interface FrameTaker {
    */
   expect(name: FrameName, payloadLength: number): void;
   /**
-   * The frame is complete. The payload is the taker's only for the time of the call, if `borrowed`.
+   * The frame is complete. The payload is the taker's only for the time of the call.
    *
    * @throws {ProtocolError} if its payload isn't in order
    */
-  take(name: FrameName, payload: Uint8Array, borrowed: boolean): void;
+  take(name: FrameName, payload: Uint8Array): void;
 }
 
 /**
@@ -47,7 +47,8 @@ export interface FrameTaker {
  *
  *     header ── 8 bytes ──▶ payload ── its length ──▶ header
  *
- * Of an unfinished frame it keeps what has arrived, and at most as much room again, never what was announced.
+ * Of an unfinished frame it keeps what has arrived, and at most as much room again, never what was announced. The room is
+ * kept for the next frame that comes in parts.
  */
 export class FrameAssembler {
   readonly #taker: FrameTaker;
@@ -89,7 +90,7 @@ export class FrameAssembler {
     const length = view.getUint32(4);
     const name = checkedName(view.getUint16(0), view.getUint16(2), length);
     this.#taker.expect(name, length);
-    if (length === 0) this.#taker.take(name, new Uint8Array(0), false);
+    if (length === 0) this.#taker.take(name, new Uint8Array(0));
     else this.#frame = { name, length };
     return part.length;
   }
@@ -98,18 +99,16 @@ export class FrameAssembler {
     const part = bytes.subarray(at, at + length - this.#arrived);
     if (part.length === length) {
       this.#frame = undefined;
-      this.#taker.take(name, part, true);
+      this.#taker.take(name, part);
       return part.length;
     }
     this.#makeRoom(this.#arrived + part.length, length);
     this.#payload.set(part, this.#arrived);
     this.#arrived += part.length;
     if (this.#arrived === length) {
-      const payload = this.#payload.subarray(0, length);
-      this.#payload = new Uint8Array(0);
       this.#arrived = 0;
       this.#frame = undefined;
-      this.#taker.take(name, payload, false);
+      this.#taker.take(name, this.#payload.subarray(0, length));
     }
     return part.length;
   }

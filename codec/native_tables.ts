@@ -128,14 +128,14 @@ export class TableCounter {
   }
 
   /**
-   * The records of a RULES frame, for the receiver to keep.
+   * A copy of the records of a RULES frame, for the receiver to keep.
    *
    * @throws {ProtocolError} if one of them isn't in order
    */
-  take(payload: Uint8Array, borrowed: boolean): Uint8Array {
+  take(payload: Uint8Array): Uint8Array {
     demandRecords(this.#sender, payload, this.#pif, this.#announced - this.#left);
     this.#left -= payload.length / RECORD_SIZE;
-    return borrowed ? payload.slice() : payload;
+    return payload.slice();
   }
 
   /** Runs of the table's failed ports have come; no record can follow them. */
