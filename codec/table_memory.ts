@@ -3,7 +3,8 @@
  *
  * Theory of operation. One block for the records, which at most doubles when more come, and perhaps a second one: the
  * indexes of the rules in sorted order, made when they are first needed and given up when records are added. Several
- * tables may hold the same memory; the last one that releases it gives the blocks back.
+ * tables may hold the same memory; the last one that releases it gives the blocks back. Work in steps holds it, so that
+ * neither block goes away before it is done.
  *
  * @module
  */
@@ -83,8 +84,8 @@ export class TableMemory {
     const work = raw.beginSorting(this.#records, length);
     try {
       while (raw.stepSorting(work, UNITS_PER_STEP) === 0) yield;
-      // Somebody else may have sorted them in the meantime.
-      this.unsort();
+      // Somebody else may have sorted them in the meantime, and be looking at what came of it.
+      if (this.#sorted !== 0) return;
       this.#sorted = raw.takeSorted(work, scratch);
       this.#sortedLength = core().view.getUint32(scratch, true);
     } finally {

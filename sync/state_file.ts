@@ -12,9 +12,10 @@
  * @module
  */
 
-import { PIF_NAME_SIZE, RECORD_SIZE } from "../codec/constants.ts";
+import { PIF_NAME_SIZE, RECORD, RECORD_SIZE, RECORDS_PER_FRAME } from "../codec/constants.ts";
 import { PestoError } from "../codec/errors.ts";
 import { RuleTable } from "../codec/table.ts";
+import { Slices } from "./slices.ts";
 
 const MAGIC = new TextEncoder().encode("pesto:t\0");
 const VERSION = 1;
@@ -68,7 +69,7 @@ export async function readState(path: string): Promise<State | undefined> {
 /** Writes states to one path. */
 export class StateFile {
   readonly #path: string;
-  #next: Uint8Array<ArrayBuffer> | undefined;
+  #next: HeldState | undefined;
   #writing: Promise<void> | undefined;
 
   /** Nothing is written before {@linkcode write}. */
@@ -77,12 +78,14 @@ export class StateFile {
   }
 
   /**
-   * Resolves when this state, or a newer one, is on the disk. The tables are read at once, and may be freed afterwards.
+   * Resolves when this state, or a newer one, is on the disk. The tables are held until then, and may be disposed of at
+   * once.
    *
    * @throws {PestoError} (as a rejection) with the code `state-file` if it can't be written; the old file is as it was
    */
   async write(state: State): Promise<void> {
-    this.#next = encode(state);
+    this.#next?.[Symbol.dispose]();
+    this.#next = new HeldState(state);
     while (this.#next !== undefined || this.#writing !== undefined) {
       this.#writing ??= this.#writeNext();
       await this.#writing;
@@ -90,17 +93,34 @@ export class StateFile {
   }
 
   async #writeNext(): Promise<void> {
-    const body = this.#next;
+    using state = this.#next;
     this.#next = undefined;
     try {
-      if (body !== undefined) await replaceFile(this.#path, body);
+      if (state !== undefined) await replaceFile(this.#path, await encode(state));
     } finally {
       this.#writing = undefined;
     }
   }
 }
 
-function encode({ revision, tables }: State): Uint8Array<ArrayBuffer> {
+/** A state with tables of its own. */
+class HeldState implements State, Disposable {
+  readonly revision: bigint;
+  readonly tables: ReadonlyMap<string, RuleTable>;
+
+  constructor({ revision, tables }: State) {
+    this.revision = revision;
+    this.tables = new Map([...tables].map(([name, table]) => [name, table.share()]));
+  }
+
+  [Symbol.dispose](): void {
+    for (const table of this.tables.values()) table[Symbol.dispose]();
+  }
+}
+
+/** The file of a state, but for its digest; made in slices. */
+async function encode({ revision, tables }: State): Promise<Uint8Array<ArrayBuffer>> {
+  const slices = new Slices();
   const size = [...tables.values()].reduce(
     (sum, { length }) => sum + PIF_NAME_SIZE + 4 + length * RECORD_SIZE,
     HEAD_SIZE,
@@ -115,10 +135,13 @@ function encode({ revision, tables }: State): Uint8Array<ArrayBuffer> {
   for (const [name, table] of tables) {
     bytes.set(new TextEncoder().encode(name), at);
     fields.setUint32(at + PIF_NAME_SIZE, table.length);
-    using bare = RuleTable.ofRecords(table.records());
-    bare.clearStatus();
-    bytes.set(bare.records(), at + PIF_NAME_SIZE + 4);
-    at += PIF_NAME_SIZE + 4 + table.length * RECORD_SIZE;
+    at += PIF_NAME_SIZE + 4;
+    for (let from = 0; from < table.length; from += RECORDS_PER_FRAME) {
+      const to = Math.min(from + RECORDS_PER_FRAME, table.length);
+      table.copyRecords(from, to, bytes.subarray(at));
+      for (let rule = from; rule < to; rule++, at += RECORD_SIZE) fields.setBigUint64(at + RECORD.STATUS, 0n);
+      await slices.pause();
+    }
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-import { Channel, type Connection } from "../../codec/channel.ts";
+import { Channel, type Connection, gathered } from "../../codec/channel.ts";
 import type { Decoder } from "../../codec/dialect.ts";
 import { ProtocolError } from "../../codec/errors.ts";
 import { nativeClient, nativeServer } from "../../codec/native.ts";
@@ -162,4 +162,31 @@ Deno.test("Channel.send() leaves nothing unhandled when it is over before a writ
   // An unhandled rejection would end the test, as it would the server.
   assertEquals(await channel.send([new Uint8Array(1)], AbortSignal.abort(reason)).catch((error) => error), reason);
   await new Promise((resolve) => setTimeout(resolve));
+});
+
+Deno.test("Channel reads into one buffer, which an interrupted read keeps", async () => {
+  const fake = new Fake();
+  const buffers = new Set<ArrayBufferLike>();
+  const read = fake.read.bind(fake);
+  fake.read = (into) => {
+    buffers.add(into.buffer);
+    return read(into);
+  };
+  const channel = new Channel(fake, letters());
+  const impatient = new AbortController();
+  const first = channel.next(impatient.signal);
+  impatient.abort(new Error("no patience"));
+  await assertRejects(() => first, Error, "no patience");
+  fake.feed("ab", "c", null);
+  const kinds = [await channel.next(), await channel.next(), await channel.next()].map((event) => event?.kind);
+  assertEquals([kinds, await channel.next(), buffers.size], [["a", "b", "c"], undefined, 1]);
+});
+
+Deno.test("gathered() puts together what fits into 64 KiB, and takes nothing apart", () => {
+  const chunks = [8, 48, 65536, 8, 65528, 1, 70000, 1, 2].map((size, index) => new Uint8Array(size).fill(index));
+  const sizes = [...gathered(chunks)];
+  assertEquals(sizes.map(({ length }) => length), [56, 65536, 65536, 1, 70000, 3]);
+  const bytes = (parts: readonly Uint8Array[]) => parts.map((part) => part.reduce((sum, byte) => sum + byte, 0));
+  assertEquals(bytes(sizes), [48, 2 * 65536, 3 * 8 + 4 * 65528, 5, 6 * 70000, 7 + 2 * 8]);
+  assertEquals([...gathered([])], []);
 });
