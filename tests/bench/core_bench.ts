@@ -21,10 +21,13 @@ import { diffSlowly } from "../oracle/diff.ts";
 import { readRecords, recordOf, ruleOf, writeRecords } from "../oracle/record.ts";
 import { validateSlowly } from "../oracle/validate.ts";
 import { LIBERAL } from "../random_tables.ts";
+import { median } from "./figures.ts";
 
 const SIZES = [255, 1000, 4000, 16000, 65535];
 /** Rules; one oracle round of this many took 1.5 s on two cores, and the time grows with the square. */
 const ORACLE_LIMIT = 16000;
+/** Rules of all runs together for a small table: the compiler needs some hundred runs of 255 rules. */
+const SMALL_RUNS = 100_000;
 const LIMITS = { maxPifs: 255, maxRules: 65535 };
 const POLICY: TablePolicy = LIBERAL;
 
@@ -81,14 +84,14 @@ function oracleAnswer(bytes: Uint8Array, before: Uint8Array): Answer {
   return { sockets: validity.kind === "valid" ? validity.sockets : -1, kept, touched: lines.length };
 }
 
-/** Milliseconds of the middle one of so many runs. */
-function median(rounds: number, run: () => unknown): number {
-  const times = Array.from({ length: rounds }, () => {
+/** Milliseconds of the middle one of so many runs, after as many that aren't counted, while it is being compiled. */
+function measure(rounds: number, run: () => unknown): number {
+  const times = Array.from({ length: 2 * rounds }, () => {
     const start = performance.now();
     run();
     return performance.now() - start;
-  }).sort((one, other) => one - other);
-  return times[rounds >> 1] ?? NaN;
+  });
+  return median(times.slice(rounds));
 }
 
 function compare(size: number, short: boolean): void {
@@ -103,8 +106,8 @@ function compare(size: number, short: boolean): void {
     assertEquals(oracleAnswer(bytes, old), expected);
     return;
   }
-  const core = median(15, () => coreAnswer(bytes, before));
-  const oracle = withOracle ? median(size > 1000 ? 3 : 9, () => oracleAnswer(bytes, old)) : NaN;
+  const core = measure(Math.max(15, Math.round(SMALL_RUNS / size)), () => coreAnswer(bytes, before));
+  const oracle = withOracle ? measure(size > 1000 ? 2 : 9, () => oracleAnswer(bytes, old)) : NaN;
   const ratio = withOracle ? `${oracle.toFixed(1)} ms plain, ${(oracle / core).toFixed(0)} times as long` : "";
   console.log(`${String(size).padStart(6)} rules: ${core.toFixed(2)} ms core  ${ratio}`);
 }
@@ -127,13 +130,13 @@ function rates(size: number, short: boolean): void {
   }
   const perSecond = (milliseconds: number) => `${Math.round(size / milliseconds).toLocaleString("en")} thousand/s`;
   console.log(
-    `encode rules: ${perSecond(median(7, encode))} core, ${
-      perSecond(median(7, () => writeRecords(rules.map(recordOf))))
+    `encode rules: ${perSecond(measure(15, encode))} core, ${
+      perSecond(measure(15, () => writeRecords(rules.map(recordOf))))
     } plain`,
   );
   console.log(
-    `decode rules: ${perSecond(median(7, decode))} core, ${
-      perSecond(median(7, () => readRecords(records).map(ruleOf)))
+    `decode rules: ${perSecond(measure(15, decode))} core, ${
+      perSecond(measure(15, () => readRecords(records).map(ruleOf)))
     } plain`,
   );
 }

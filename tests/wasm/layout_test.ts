@@ -8,7 +8,18 @@ import { assert, assertEquals, assertGreater } from "../assert.ts";
 /** Numbers that only the core's own memory management knows. */
 const OWN = ["SCRATCH_SIZE"];
 /** Groups of which the core has all members; of the others it has what it needs. */
-const WHOLE = ["FRAME", "RECORD", "RULE_FLAG", "RULE_STATUS", "IP_PROTOCOL", "RUN", "DIFF", "VERDICT"] as const;
+const WHOLE = [
+  "FRAME",
+  "RECORD",
+  "RULE_FLAG",
+  "RULE_STATUS",
+  "IP_PROTOCOL",
+  "RUN",
+  "DIFF",
+  "VERDICT",
+  "POLICY",
+  "ROW",
+] as const;
 
 const known: Readonly<Record<string, unknown>> = { ...constants, ...answers };
 
