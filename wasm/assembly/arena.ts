@@ -26,8 +26,15 @@ export function allocate(size: usize): usize {
   return heap.alloc(size);
 }
 
-/** The block at `pointer` with room for `size` bytes, perhaps at another address. */
+/**
+ * The block at `pointer` with room for `size` bytes, perhaps at another address.
+ *
+ * Taking and giving back as much first makes the free memory behind the last block large enough for it to grow where it
+ * is. Otherwise a table that arrives would be moved each time, and leave as much touched memory behind as it takes: 8.3
+ * instead of 4.1 MiB for 65,535 rules.
+ */
 export function reallocate(pointer: usize, size: usize): usize {
+  heap.free(heap.alloc(size));
   return heap.realloc(pointer, size);
 }
 
