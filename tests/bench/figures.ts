@@ -4,15 +4,9 @@
  * @module
  */
 
-/** A figure with three digits or more. */
-export function figureText(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
-}
-
 /** A median and its range, in columns. */
 export function figureLine(name: string, values: readonly number[]): string {
-  const range = `${figureText(Math.min(...values))} to ${figureText(Math.max(...values))}`;
-  return `  ${name.padEnd(9)}${figureText(median(values)).padStart(9)}  (${range})`;
+  return `  ${name.padEnd(9)}${medianWithRange(values)}`;
 }
 
 /** A ratio beside its bar. */
@@ -24,7 +18,7 @@ export function ratioLine(
   const [met, wanted] = "atLeast" in bar
     ? [ratio >= bar.atLeast, `at least ${bar.atLeast}`]
     : [ratio <= bar.atMost, `at most ${bar.atMost}`];
-  return `  ${ratio.toFixed(2)} × ${what}; wanted ${wanted}: ${met ? "met" : "NOT MET"}`;
+  return `  ${ratio.toFixed(2)} × ${what}; wanted ${wanted}: ${verdict(met)}`;
 }
 
 /** When and where figures were taken: they mean little without it. */

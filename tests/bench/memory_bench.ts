@@ -20,7 +20,7 @@ import type { Rule } from "../../codec/types.ts";
 import { assert } from "../assert.ts";
 import { freePort } from "../sync/harness.ts";
 import { type MeasuredServer, portRule, startServer, timedUpdate, waitingRules } from "./control/server.ts";
-import { heading, line } from "./figures.ts";
+import { line, provenance } from "./figures.ts";
 import { delay } from "./relay/delay.ts";
 import { listening, Programs } from "./relay/programs.ts";
 
@@ -54,7 +54,7 @@ if (short) {
   assert(Object.values(figures).flat().every(Number.isFinite));
   console.log("Memory was measured");
 } else {
-  console.log(heading());
+  console.log(provenance());
   console.log(`Medians of ${ROUNDS}; in parentheses the lowest and the highest\n`);
   console.log("Resident memory of the server");
   console.log(line("idle", figures.idle, "times that of an empty Deno program", 1.25));

@@ -14,7 +14,7 @@
 
 import { assert } from "../assert.ts";
 import { freePort } from "../sync/harness.ts";
-import { figureLine, median, provenance, ratioLine } from "./figures.ts";
+import { figureLine, medianRatio, provenance, ratioLine } from "./figures.ts";
 import { connectionRate, requestRate, roundTripRate, tailLatency, throughput } from "./relay/loads.ts";
 import { haproxyConfiguration, installed, listening, nginxConfiguration, Programs } from "./relay/programs.ts";
 
@@ -163,7 +163,7 @@ function report(): void {
     for (const { relay, factor } of bars) {
       const [ours, theirs] = [figures.get("linux"), figures.get(relay)];
       if (ours === undefined || theirs === undefined) continue;
-      const ratio = median(ours.map((figure, round) => figure / (theirs[round] ?? NaN)));
+      const ratio = medianRatio(ours, theirs);
       console.log(ratioLine(ratio, relay, lessIsBetter ? { atMost: factor } : { atLeast: factor }));
     }
     console.log();

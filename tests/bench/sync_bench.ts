@@ -65,7 +65,7 @@ async function measure(name: "linux" | "portable", make: () => Backend): Promise
   const all = [...few, range(ADDRESS.server)];
   await using running = await TestServer.start({ rules: { HOST: few }, backend: name });
   await using backend = make();
-  const set = new SocketSet(backend, new EffectiveTable([]));
+  const set = new SocketSet(backend, EffectiveTable.of([]));
   const update = async (rules: readonly Rule[]) => await timed(() => updated(running.path, rules));
   const ways: Record<(typeof KINDS)[number], () => Promise<Times>> = {
     bare: () => Promise.resolve(bareTimes(ADDRESS.bare, FIRST, PORTS)),
@@ -104,7 +104,7 @@ function range(address: string): Rule {
 
 async function sync(set: SocketSet, rules: readonly Rule[]): Promise<void> {
   const change = await set.apply(
-    new EffectiveTable([{ pif: 1, table: RuleTable.of(rules), defaultTarget: "127.0.0.1" }]),
+    EffectiveTable.of([{ pif: 1, table: RuleTable.of(rules), defaultTarget: "127.0.0.1" }]),
   );
   assertEquals(change.failures.length, 0);
   await change.commit();

@@ -23,7 +23,7 @@ import { BareBackend } from "./control/bare_backend.ts";
 import { portRule, startServer, timedUpdate, waitingRules } from "./control/server.ts";
 import { LoopWatch } from "./control/loop_watch.ts";
 import { RoundTrips } from "./control/round_trip_client.ts";
-import { heading, line } from "./figures.ts";
+import { line, provenance } from "./figures.ts";
 import { Programs } from "./relay/programs.ts";
 
 const short = Deno.args.includes("--short");
@@ -51,7 +51,7 @@ if (short) {
   console.log("Tables were replaced, and round trips went on");
 } else {
   const { small, large, forwarder } = figures;
-  console.log(heading());
+  console.log(provenance());
   console.log(`Medians of ${SMALL_ROUNDS} and ${LARGE_ROUNDS}; in parentheses the lowest and the highest\n`);
   console.log("Replacing a table through an open session, no socket changed");
   console.log(line(`${SMALL} rules`, small.updates, "ms", 1));

@@ -1,6 +1,5 @@
-import { RuleTable } from "../../codec/table.ts";
 import { BindError } from "../../sync/backend.ts";
-import { noteStatus, ruleOutcomes } from "../../sync/report.ts";
+import { ruleOutcomes } from "../../sync/report.ts";
 import type { PortFailure } from "../../sync/socket_change.ts";
 import { assertEquals } from "../assert.ts";
 import { tcpRule } from "../rules.ts";
@@ -70,20 +69,4 @@ Deno.test("ruleOutcomes() lets the event loop run while it sorts 65,535 ports", 
   clearTimeout(timer);
   assertEquals(outcomes.map(({ ports }) => ports), [[{ first: 1, last: 65535, errno: 24 }]]);
   assertEquals(turns > 0, true);
-});
-
-Deno.test("noteStatus() gives every rule its status", async () => {
-  using table = RuleTable.of(
-    [10, 20, 30, 40, 50].map((port) => tcpRule(port, 1, { lastPort: port + 4, scan: port === 40 })),
-  );
-  table.setAllStatus("failed");
-  const outcomes = await ruleOutcomes([failure(1, 1, 20), failure(1, 4, 50)], (_pif, rule) => table.rule(rule));
-  await noteStatus(table, outcomes, [3]);
-  assertEquals(table.listedRules().map(({ status, failedPorts }) => [status, failedPorts]), [
-    ["bound", 0],
-    ["partial", 1],
-    ["bound", 0],
-    ["waiting", 0],
-    ["partial", 1],
-  ]);
 });

@@ -10,7 +10,7 @@ import { FakeBackend } from "./fake_backend.ts";
 const MANY = 20_000;
 
 function tableOf(...rules: Rule[]): EffectiveTable {
-  return new EffectiveTable([{ pif: 1, table: RuleTable.of(rules), defaultTarget: "127.0.0.1" }]);
+  return EffectiveTable.of([{ pif: 1, table: RuleTable.of(rules), defaultTarget: "127.0.0.1" }]);
 }
 
 async function setWith(backend: FakeBackend, ...rules: Rule[]): Promise<SocketSet> {
