@@ -157,6 +157,7 @@ class LinuxBackend implements Backend {
     });
     this.#opened = new AsyncDisposableStack();
     this.#opened.use(opened.move());
+    this.#opened.use(budget);
     this.#opened.use(reactor);
     this.#opened.use(this.#udpFlows);
     this.#opened.use(this.#tcpFlows);

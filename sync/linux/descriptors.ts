@@ -5,7 +5,7 @@
  * @module
  */
 
-import { C, LAYOUT, type Libc } from "./libc.ts";
+import { C, LAYOUT, type Libc, openLibc } from "./libc.ts";
 
 /** Descriptors that are left to the rest of the program. */
 const KEPT = 64;
@@ -15,26 +15,27 @@ const KEPT_PART = 0.5;
 const LISTENERS_PART = 0.75;
 /**
  * For how many descriptors the kernel's table is made, at most: every port of both protocols, in 1 MiB of the kernel's
- * memory. Left to itself the table grows by doubling, and a program with several threads waits 4 to 14 ms each time, 8
- * times on the way to 10,000 listeners (2 cores, Linux 6.18).
+ * memory. Left to itself the table grows by doubling, and whoever opens something in a program with several threads waits 4
+ * to 14 ms each time, 8 times on the way to 10,000 listeners (2 cores, Linux 6.18).
  */
 const TABLE_SIZE = 131_072;
 /** What is taken for the limit if the system doesn't tell: its usual one. */
 const USUAL_LIMIT = 1024;
 
-/** A count of descriptors in use, with a bound. */
-export class DescriptorBudget {
+/** A count of descriptors in use, with a bound. Disposing of it waits for the kernel's table to have grown. */
+export class DescriptorBudget implements AsyncDisposable {
   /** How many the relays may have. */
   readonly max: number;
   /** How many of them may be listeners. */
   readonly maxListeners: number;
+  readonly #growing: Promise<void>;
   #used = 0;
 
   constructor(libc: Libc) {
     const limit = openFilesLimit(libc);
     this.max = limit - Math.min(KEPT, Math.floor(limit * KEPT_PART));
     this.maxListeners = Math.floor(this.max * LISTENERS_PART);
-    growTable(libc, Math.min(limit, TABLE_SIZE));
+    this.#growing = growTable(Math.min(limit, TABLE_SIZE));
   }
 
   /** Whether there may be `count` more. */
@@ -46,13 +47,19 @@ export class DescriptorBudget {
   use(count: number): void {
     this.#used += count;
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#growing;
+  }
 }
 
-/** Has the kernel make its table large enough; if it doesn't, the table grows as it needs to. */
-function growTable({ call }: Libc, size: number): void {
+/** Has the kernel make its table large enough; if it doesn't, the table grows as it needs to. On a thread that may wait. */
+async function growTable(size: number): Promise<void> {
+  using libc = openLibc();
+  const { call } = libc;
   const any = call.eventfd(0, C.EFD_CLOEXEC);
   if (any < 0) return;
-  const last = call.fcntl(any, C.F_DUPFD_CLOEXEC, size - 1);
+  const last = await call.fcntl_aside(any, C.F_DUPFD_CLOEXEC, size - 1);
   if (last >= 0) call.close(last);
   call.close(any);
 }

@@ -45,6 +45,8 @@ const FUNCTIONS = {
   splice: { parameters: ["i32", "pointer", "i32", "pointer", "usize", "u32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  /** On a thread of its own. */
+  fcntl_aside: { name: "fcntl", parameters: ["i32", "i32", "i32"], result: "i32", nonblocking: true },
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   epoll_wait: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },

@@ -1,5 +1,6 @@
 /**
- * How fast the single executable starts beside an empty program made in the same way, and how much larger it is.
+ * How fast the single executable starts beside an empty program made in the same way, how much larger it is, and how much
+ * more memory it has when it serves and nothing happens.
  *
  *     deno run -A tests/bench/start_bench.ts [--short]
  *
@@ -10,11 +11,12 @@
  */
 
 import { assert, assertEquals } from "../assert.ts";
-import { figureLine, median, provenance, ratioLine } from "./figures.ts";
+import { figureLine, median, provenance, ratioLine, verdict } from "./figures.ts";
 import { type Program, Programs } from "./start/programs.ts";
 
 const short = Deno.args.includes("--short");
 const ROUNDS = short ? 1 : 41;
+const MEMORY_ROUNDS = short ? 1 : 5;
 /** Mebibytes that the program may be larger than the empty one. */
 const SIZE_BAR = 1;
 
@@ -24,7 +26,7 @@ if (made.kind === "impossible") {
   console.log(`Starting is left out, because this Deno can't compile here: ${made.reason}`);
   if (short) Deno.exitCode = 1;
 } else {
-  const { empty, pesto } = made;
+  const { empty, idle, pesto } = made;
   const control = await programs.serve(pesto);
   const figures = { empty: [] as number[], list: [] as number[], serve: [] as number[] };
   // The first start reads the program from the disk.
@@ -34,10 +36,15 @@ if (made.kind === "impossible") {
     figures.list.push(await timed(pesto, control));
     figures.serve.push(await programs.untilReady(pesto));
   }
+  const memory = { idle: [] as number[], serve: [] as number[] };
+  for (let round = 0; round < MEMORY_ROUNDS; round++) {
+    memory.idle.push(await programs.resident(idle, "program"));
+    memory.serve.push(await programs.resident(pesto, "server"));
+  }
   const excess = (pesto.size - empty.size) / 2 ** 20;
   if (short) {
     assert(excess < SIZE_BAR, `the program is ${excess.toFixed(2)} MiB larger than an empty one`);
-    console.log("Works: an empty program, a listing, a server until it is ready");
+    console.log("Works: an empty program, a listing, a server until it is ready, and an idle one");
   } else {
     console.log(provenance());
     console.log(`Medians of ${ROUNDS} starts; in parentheses the lowest and the highest\n\nstart of a program (ms)`);
@@ -45,11 +52,15 @@ if (made.kind === "impossible") {
     const ratio = (values: readonly number[]) => median(values) / median(figures.empty);
     console.log(ratioLine(ratio(figures.list), "empty for a listing", { atMost: 1.2 }));
     console.log(ratioLine(ratio(figures.serve), "empty for a server to be ready", { atMost: 1.5 }));
-    console.log(
-      `  ${excess.toFixed(2)} MiB larger than an empty program of ${
-        (empty.size / 2 ** 20).toFixed(1)
-      } MiB; wanted at most ${SIZE_BAR}`,
-    );
+    console.log(`\nresident memory of a program in which nothing happens (MiB), of ${MEMORY_ROUNDS}`);
+    for (const [name, values] of Object.entries(memory)) console.log(figureLine(name, values));
+    console.log(ratioLine(median(memory.serve) / median(memory.idle), "idle", { atMost: 1.25 }));
+    console.log(`\nsize of the program (MiB)`);
+    const [size, bar] = [
+      (empty.size / 2 ** 20).toFixed(1),
+      `wanted at most ${SIZE_BAR}: ${verdict(excess <= SIZE_BAR)}`,
+    ];
+    console.log(`  ${excess.toFixed(2)} more than the ${size} of an empty one; ${bar}`);
   }
 }
 

@@ -54,7 +54,8 @@ export class MemoryServer implements AsyncDisposable {
 
   static async start(options: Omit<ServeOptions, "path"> = {}): Promise<MemoryServer> {
     const { readable, writable } = new TransformStream<MemoryConnection, MemoryConnection>();
-    const socket = { path: "memory", listener: readable, [Symbol.dispose]: () => {} };
+    const disposal = { [Symbol.dispose]: () => {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+    const socket = { path: "memory", listener: readable, ...disposal };
     const { claim } = ControlSocket;
     // Only what a server uses of a control socket is there; the class has no other way to be made than from a file.
     ControlSocket.claim = () => Promise.resolve(socket as unknown as ControlSocket);

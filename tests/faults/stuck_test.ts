@@ -3,8 +3,9 @@
  *
  * Windows of round trips without these clients and with them follow one another, and the best of either kind are
  * compared: other work on the machine only ever makes a window worse, and a server that waits for its clients is slow in
- * all of them. Where it doesn't hold at once, more windows are taken. If it never does, those count during which the machine
- * had little else to do, and if there was none, the times say nothing and are only shown. What clients do in a flood they do
+ * all of them. Where relaying isn't at most FACTOR times as slow at once, more windows are taken, and what came of it is
+ * shown. The test fails if it is much slower in all of several windows during which the machine had little else to do, as it
+ * is when the relays wait for all clients' callbacks in a turn of the event loop; on a busy machine the times say nothing. What clients do in a flood they do
  * at the expense of the same few processors; those times are shown beside the ones of a machine whose processor is kept as
  * busy with something else. That the relays have their turn then is what `tests/sync/pace_test.ts` proves.
  *
@@ -39,6 +40,8 @@ const INTERVAL = 0.5;
 const FLOOR = 2;
 /** How much slower relaying may be beside those clients. */
 const FACTOR = 2;
+/** What a server does that has no pace for its clients: 7 to 14 ms were seen. */
+const FAULTY = { floor: 5, factor: 4 } as const;
 /** Bytes that may be in use beyond what was before, when all of them have gone. */
 const GROWTH = 8 * 1024 * 1024;
 
@@ -105,8 +108,9 @@ class Best {
     this.count++;
   }
 
-  get bound(): number {
-    return Math.max(FLOOR, FACTOR * this.without);
+  /** Whether relaying is as fast beside those clients as it is wanted to be. */
+  get isGood(): boolean {
+    return this.beside < Math.max(FLOOR, FACTOR * this.without);
   }
 
   toString(): string {
@@ -123,7 +127,7 @@ Deno.test({
     const all = new Best();
     const quiet = new Best();
     let warm: number | undefined;
-    while (all.count < ROUNDS || (all.count < MAX_ROUNDS && all.beside >= all.bound)) {
+    while (all.count < ROUNDS || (all.count < MAX_ROUNDS && !all.isGood)) {
       const others = otherWork();
       const without = await slowRoundTrip(scene.traffic);
       await clients.do("stick");
@@ -147,9 +151,9 @@ Deno.test({
     await scene.oldStands("after all of them");
     await say(
       test,
-      `99th percentile of a round trip beside ${ended} stuck clients: ${all}; in a flood ${
-        flooded.toFixed(2)
-      } ms, beside ` +
+      `99th percentile of a round trip beside ${ended} stuck clients: ${all}, ${
+        all.isGood ? "within" : "not within"
+      } ${FACTOR} times that; in a flood ${flooded.toFixed(2)} ms, beside ` +
         `other work ${
           busy.toFixed(2)
         } ms; ${quiet.count} pairs of windows were quiet; ${hostile} hostile transactions, ` +
@@ -158,7 +162,7 @@ Deno.test({
     assertEquals([outcomes, ended], [["timed-out"], 250]);
     assertGreater(hostile, 100);
     assertLess(growth, GROWTH);
-    if (all.beside >= all.bound && quiet.count > 0) assertLess(quiet.beside, quiet.bound);
+    if (quiet.count >= ROUNDS) assertLess(quiet.beside, Math.max(FAULTY.floor, FAULTY.factor * quiet.without));
     assertEquals((await scene.traffic.stop()).faults, []);
   },
 });

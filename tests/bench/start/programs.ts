@@ -5,11 +5,14 @@
  */
 
 import { assert } from "../../assert.ts";
+import { delay } from "../relay/delay.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 /** How deno.json's task "compile" makes the program, so that the empty one is made the same way. */
 const BUNDLE = ["bundle", "--quiet", "--code-splitting"];
 const COMPILE = ["compile", "--quiet", "--no-config", "--allow-all"];
+/** Milliseconds in which a process that has become idle tidies up. */
+const SETTLE = 1000;
 const decoder = new TextDecoder();
 
 /** A compiled program. */
@@ -32,7 +35,7 @@ export class Program {
 
 /** What came of the compiling. */
 export type Made =
-  | { readonly kind: "made"; readonly empty: Program; readonly pesto: Program }
+  | { readonly kind: "made"; readonly empty: Program; readonly idle: Program; readonly pesto: Program }
   | { readonly kind: "impossible"; readonly reason: string };
 
 /** A folder with compiled programs, and the servers among them that run. */
@@ -41,7 +44,7 @@ export class Programs implements AsyncDisposable {
   readonly #servers: Deno.ChildProcess[] = [];
   #count = 0;
 
-  /** Compiles an empty program and pesto. */
+  /** Compiles an empty program, one that is idle, and pesto. */
   async make(): Promise<Made> {
     const task: unknown = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks.compile.command;
     for (const words of [BUNDLE, COMPILE]) {
@@ -51,8 +54,12 @@ export class Programs implements AsyncDisposable {
       );
     }
     try {
-      const empty = await this.#compile("empty", new URL("empty.ts", import.meta.url).pathname);
-      return { kind: "made", empty, pesto: await this.#compile("cli", new URL("cli.ts", ROOT).pathname) };
+      return {
+        kind: "made",
+        empty: await this.#compile("empty", new URL("empty.ts", import.meta.url)),
+        idle: await this.#compile("idle", new URL("idle.ts", import.meta.url)),
+        pesto: await this.#compile("cli", new URL("cli.ts", ROOT)),
+      };
     } catch (error) {
       return { kind: "impossible", reason: error instanceof Error ? error.message : String(error) };
     }
@@ -74,6 +81,15 @@ export class Programs implements AsyncDisposable {
     return milliseconds;
   }
 
+  /** MiB of memory that are resident when a program has been idle for a while; it is a server or needs no arguments. */
+  async resident(program: Program, kind: "server" | "program"): Promise<number> {
+    const child = kind === "server" ? await ready(program, [this.#controlPath()]) : started(program, []);
+    await delay(SETTLE);
+    const status = await Deno.readTextFile(`/proc/${child.pid}/status`);
+    await end(child);
+    return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) await end(server);
     Deno.removeSync(this.#directory, { recursive: true });
@@ -83,10 +99,10 @@ export class Programs implements AsyncDisposable {
     return `${this.#directory}/control${this.#count++}`;
   }
 
-  async #compile(name: string, source: string): Promise<Program> {
+  async #compile(name: string, source: URL): Promise<Program> {
     const bundle = `${this.#directory}/${name}-bundle`;
     const path = `${this.#directory}/${name}`;
-    await deno([...BUNDLE, "--outdir", bundle, source]);
+    await deno([...BUNDLE, "--outdir", bundle, source.pathname]);
     await deno([...COMPILE, "--output", path, `${bundle}/${name}.js`]);
     return new Program(path);
   }
@@ -98,14 +114,12 @@ async function deno(args: readonly string[]): Promise<void> {
   if (!success) throw new Error(decoder.decode(stderr).trim().split("\n").at(-1));
 }
 
+function started(program: Program, args: readonly string[]): Deno.ChildProcess {
+  return new Deno.Command(program.path, { args: [...args], stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+}
+
 async function ready(program: Program, args: readonly string[]): Promise<Deno.ChildProcess> {
-  const command = new Deno.Command(program.path, {
-    args: ["serve", ...args],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  });
-  const server = command.spawn();
+  const server = started(program, ["serve", ...args]);
   let logged = "";
   for await (const chunk of server.stderr.values({ preventCancel: true })) {
     logged += decoder.decode(chunk);
