@@ -9,7 +9,7 @@ import { delay } from "../relay/delay.ts";
 
 const ROOT = new URL("../../../", import.meta.url);
 /** How deno.json's task "compile" makes the program, so that the empty one is made the same way. */
-const BUNDLE = ["bundle", "--quiet", "--code-splitting"];
+const BUNDLE = ["bundle", "--quiet", "--minify", "--code-splitting"];
 const COMPILE = ["compile", "--quiet", "--no-config", "--allow-all"];
 /** Milliseconds in which a process that has become idle tidies up. */
 const SETTLE = 1000;
