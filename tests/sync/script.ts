@@ -10,7 +10,7 @@ export interface ScriptOptions {
   readonly flags?: readonly string[];
 }
 
-/** What a script beside this file prints. */
+/** What a script prints; its path is relative to this file. */
 export async function outputOf(script: string, options: ScriptOptions, ...args: string[]): Promise<string> {
   const { before = ":", flags = [] } = options;
   const path = new URL(script, import.meta.url).pathname;

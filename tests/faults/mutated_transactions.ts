@@ -1,0 +1,90 @@
+/**
+ * A hundred thousand transactions with something wrong in them: the decoder refuses them properly or not at all, and a
+ * server answers within the protocol, changes nothing, finds no fault of its own, and needs no more memory in the end
+ * than near the beginning. Run by `mutation_test.ts` as a program of its own, since what other tests have left in memory, and
+ * how far the core's has grown for them, would count; prints what came of it.
+ *
+ * @module
+ */
+
+import { MAX_PIFS, MAX_RULES } from "../../codec/constants.ts";
+import { ProtocolError } from "../../codec/errors.ts";
+import { nativeClient, nativeServer } from "../../codec/native.ts";
+import { assertEquals, assertGreater, assertInstanceOf, assertLess } from "../assert.ts";
+import { concat } from "../bytes.ts";
+import { hear } from "../conversation.ts";
+import { Random } from "../random.ts";
+import { tcpRule } from "../rules.ts";
+import { openFiles } from "../sync/harness.ts";
+import { boundSockets, freeRun } from "./kernel_sockets.ts";
+import { liveMemory, mebibytes } from "./live_memory.ts";
+import { MemoryServer } from "./memory_control.ts";
+import { mutatedTransaction, pieces } from "./mutations.ts";
+
+const SEED = 4;
+const TRANSACTIONS = 100_000;
+/** All go through the decoder, and one in so many through a whole server, which takes 20 times as long for each. */
+const SERVED = 4;
+/** Conversations at a time: enough that some meet an applied table, or wait for their turn. */
+const LANES = 8;
+/** After so many of them the program has all the memory that it needs. */
+const WARM_UP = 20_000;
+/** Bytes that may be in use beyond that in the end: 100 for each of the others, so that nothing of them can be left. */
+const GROWTH = 8 * 1024 * 1024;
+
+/** Whether the decoder takes all of it; it may refuse it, but in no other way than by a ProtocolError. */
+function isDecoded(chunks: readonly Uint8Array[]): boolean {
+  const decoder = nativeServer.decoder({ maxPifs: MAX_PIFS, maxRules: MAX_RULES });
+  try {
+    hear(decoder, chunks);
+    decoder.finish();
+    return true;
+  } catch (error) {
+    assertInstanceOf(error, ProtocolError);
+    return false;
+  }
+}
+
+const port = freeRun(1);
+await using memory = await MemoryServer.start({ rules: { HOST: [tcpRule(port, 1)] } });
+const listing = concat(await memory.converse([]));
+const sockets = boundSockets(port, port);
+const random = new Random(SEED);
+const codes = new Map<string, number>();
+let begun = 0;
+let decoded = 0;
+const lane = async (end: number) => {
+  while (begun < end) {
+    const number = ++begun;
+    const chunks = pieces(random, mutatedTransaction(random));
+    if (isDecoded(chunks)) decoded++;
+    if (number % SERVED !== 0) continue;
+    const answer = await memory.converse(chunks);
+    // The decoder throws if the server breaks the protocol in its turn.
+    for (const event of hear(nativeClient.decoder(), answer)) {
+      if (event.kind !== "rejected" && event.kind !== "result") continue;
+      const { outcome, code, revision } = event.verdict;
+      assertEquals(revision, 1n, `transaction ${number}`);
+      codes.set(`${outcome}, ${code}`, (codes.get(`${outcome}, ${code}`) ?? 0) + 1);
+    }
+  }
+};
+const upTo = (end: number) => Promise.all(Array.from({ length: LANES }, () => lane(end)));
+await upTo(WARM_UP);
+const warm = await liveMemory();
+const files = openFiles();
+await upTo(TRANSACTIONS);
+const growth = await liveMemory() - warm;
+
+assertEquals(concat(await memory.converse([])), listing, "what everybody is shown");
+assertEquals(boundSockets(port, port), sockets, "the socket is the very same one");
+assertEquals(openFiles(), files);
+const internal = [...codes.keys()].filter((what) => what.endsWith("internal"));
+assertEquals(internal, [], "the server's own faults");
+assertGreater(codes.size, 12, "the mutations reach many places");
+assertLess(growth, GROWTH);
+console.log(
+  `${TRANSACTIONS} transactions from seed ${SEED}: ${decoded} in the protocol's order, ` +
+    `${TRANSACTIONS / SERVED} brought before a server, ${codes.size} different answers, ` +
+    `${mebibytes(growth)} more in use than after the first ${WARM_UP}`,
+);
