@@ -52,7 +52,7 @@ export class RuleTable implements Disposable {
     const list = [...rules];
     const records = new Uint8Array(list.length * RECORD_SIZE);
     const writer = new RecordWriter();
-    list.forEach((rule, index) => writer.write(rule, records.subarray(index * RECORD_SIZE, (index + 1) * RECORD_SIZE)));
+    list.forEach((rule, index) => writer.write(rule, records, index * RECORD_SIZE));
     return RuleTable.ofRecords(records);
   }
 
