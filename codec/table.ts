@@ -22,7 +22,7 @@ import { addingRows, type Completion, scanning } from "./table_rows.ts";
 import { type TablePolicy, type TableVerdict, validating } from "./table_validation.ts";
 import type { ListedRule, Protocol, Rule, RuleStatus } from "./types.ts";
 
-export type { EndpointRun, TableDiff } from "./table_diff.ts";
+export { type EndpointRun, EndpointRuns, type RunOf, type TableDiff } from "./table_diff.ts";
 export type { Completion, ListeningPorts } from "./table_rows.ts";
 export type { TablePolicy, TableVerdict } from "./table_validation.ts";
 

@@ -31,12 +31,70 @@ export type EndpointRun =
   | RunBounds & { readonly kind: "opened" | "rebound"; readonly newRule: number }
   | RunBounds & { readonly kind: "retired" | "released"; readonly oldRule: number };
 
+/** Runs of one kind. */
+export type RunOf<Kind extends EndpointRun["kind"]> = EndpointRun & { readonly kind: Kind };
+
+const KINDS = {
+  moved: RUN.MOVED,
+  opened: RUN.OPENED,
+  rebound: RUN.REBOUND,
+  retired: RUN.RETIRED,
+  released: RUN.RELEASED,
+} as const satisfies Record<EndpointRun["kind"], number>;
+
+/**
+ * The runs of a diff, packed as the core has left them. Each becomes an object when its turn comes, and is forgotten then:
+ * with 65,535 objects at once, which the garbage collector copied while everything waited, and their sorting by kind, the
+ * longest hold-up of such an update took 5 to 6.5 ms; without, 2.8 ms.
+ */
+export class EndpointRuns implements Iterable<EndpointRun> {
+  /** How many runs there are. */
+  readonly length: number;
+  readonly #view: DataView;
+  /** How many runs, and how many ports, there are of each kind, by the core's numbers. */
+  readonly #runs: number[] = [];
+  readonly #ports: number[] = [];
+
+  /** Keeps these bytes: of each run what `RUN` says. */
+  constructor(bytes: Uint8Array) {
+    this.length = bytes.length / RUN.SIZE;
+    const view = this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += RUN.SIZE) {
+      const kind = view.getUint32(at + RUN.KIND, true);
+      const ports = view.getUint16(at + RUN.LAST, true) - view.getUint16(at + RUN.FIRST, true) + 1;
+      this.#runs[kind] = (this.#runs[kind] ?? 0) + 1;
+      this.#ports[kind] = (this.#ports[kind] ?? 0) + ports;
+    }
+  }
+
+  *[Symbol.iterator](): Iterator<EndpointRun> {
+    for (let at = 0; at < this.#view.byteLength; at += RUN.SIZE) yield readRun(this.#view, at);
+  }
+
+  /** Those of one kind, in their order. What there is none of isn't looked for. */
+  *of<Kind extends EndpointRun["kind"]>(kind: Kind): Iterable<RunOf<Kind>> {
+    const view = this.#view;
+    const number = KINDS[kind];
+    let left = this.#runs[number] ?? 0;
+    for (let at = 0; left > 0; at += RUN.SIZE) {
+      if (view.getUint32(at + RUN.KIND, true) !== number) continue;
+      left--;
+      yield readRun(view, at) as RunOf<Kind>;
+    }
+  }
+
+  /** How many ports all runs of one kind have. */
+  ports(kind: EndpointRun["kind"]): number {
+    return this.#ports[KINDS[kind]] ?? 0;
+  }
+}
+
 /** What becomes of every endpoint when one table takes the place of another. */
 export interface TableDiff {
   /** How many endpoints have the same route as before. */
   readonly kept: number;
   /** All others. */
-  readonly runs: EndpointRun[];
+  readonly runs: EndpointRuns;
 }
 
 /** Compares the first records of two valid tables, which must stay as they are meanwhile but for their status. */
@@ -65,27 +123,19 @@ export function* diffing(
   }
   const { view } = core();
   const kept = view.getUint32(scratch + DIFF.KEPT, true);
-  const runs = yield* readingRuns(
+  const runs = takeRuns(
     view.getUint32(scratch + DIFF.RUNS, true),
     view.getUint32(scratch + DIFF.RUN_COUNT, true),
   );
   return { kept, runs };
 }
 
-/** Reads runs, and gives their memory back. */
-function* readingRuns(start: Pointer, count: number): Steps<EndpointRun[]> {
-  const runs: EndpointRun[] = [];
-  try {
-    for (let index = 0; index < count;) {
-      const { view } = core();
-      const end = Math.min(count, index + UNITS_PER_STEP);
-      for (; index < end; index++) runs.push(readRun(view, start + index * RUN.SIZE));
-      if (index < count) yield;
-    }
-    return runs;
-  } finally {
-    if (start !== 0) core().raw.free(start);
-  }
+/** Copies runs, and gives their memory back. */
+function takeRuns(start: Pointer, count: number): EndpointRuns {
+  const { raw, bytes } = core();
+  const runs = new EndpointRuns(bytes.slice(start, start + count * RUN.SIZE));
+  if (start !== 0) raw.free(start);
+  return runs;
 }
 
 function readRun(view: DataView, at: number): EndpointRun {

@@ -4,12 +4,9 @@
  * @module
  */
 
-import type { EndpointRun, TableDiff } from "../codec/table.ts";
+import type { EndpointRuns, TableDiff } from "../codec/table.ts";
 
-/** The runs of one kind. */
-type Runs<Kind extends EndpointRun["kind"]> = readonly (EndpointRun & { readonly kind: Kind })[];
-
-/** A diff by what is to be done, and how many endpoints that concerns. */
+/** A diff, and how many endpoints it does what with. */
 export interface Plan {
   /** Endpoints with the same socket afterwards, moved ones included. */
   readonly kept: number;
@@ -18,26 +15,17 @@ export interface Plan {
   readonly rebound: number;
   /** Endpoints that are no longer served, released ones included. */
   readonly retired: number;
-  readonly runs: { readonly [Kind in EndpointRun["kind"]]: Runs<Kind> };
+  readonly runs: EndpointRuns;
 }
 
-/** Sorts the runs of a diff by kind, and counts their ports. */
+/** Counts the ports of a diff's runs. */
 export function planOf({ kept, runs }: TableDiff): Plan {
-  const ports = { moved: 0, opened: 0, rebound: 0, retired: 0, released: 0 };
-  for (const { kind, first, last } of runs) ports[kind] += last - first + 1;
-  const of = <Kind extends EndpointRun["kind"]>(kind: Kind): Runs<Kind> =>
-    runs.filter((run): run is EndpointRun & { readonly kind: Kind } => run.kind === kind);
+  const rebound = runs.ports("rebound");
   return {
-    kept: kept + ports.moved,
-    opened: ports.opened + ports.rebound,
-    rebound: ports.rebound,
-    retired: ports.retired + ports.released,
-    runs: {
-      moved: of("moved"),
-      opened: of("opened"),
-      rebound: of("rebound"),
-      retired: of("retired"),
-      released: of("released"),
-    },
+    kept: kept + runs.ports("moved"),
+    opened: runs.ports("opened") + rebound,
+    rebound,
+    retired: runs.ports("retired") + runs.ports("released"),
+    runs,
   };
 }

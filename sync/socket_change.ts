@@ -159,13 +159,13 @@ export class SocketChange {
     const slices = new Slices();
     const { plan, missing } = await workOf(this.#sockets, next, slices);
     const { runs } = plan;
-    await eachPort(runs.moved, slices, ({ newRule }, port) => {
+    await eachPort(runs.of("moved"), slices, ({ newRule }, port) => {
       const listener = listeners.get(next.endpoint(newRule, port));
       if (listener === undefined) return;
       this.#rerouted.push({ listener, before: listener.route });
       listener.route = next.route(newRule);
     });
-    await eachPort(runs.released, slices, ({ oldRule }, port) => {
+    await eachPort(runs.of("released"), slices, ({ oldRule }, port) => {
       const endpoint = table.endpoint(oldRule, port);
       const listener = listeners.get(endpoint);
       if (listener === undefined) return;
@@ -175,10 +175,10 @@ export class SocketChange {
     });
     const open = ({ newRule }: { readonly newRule: number }, port: number) =>
       this.#open(next.endpoint(newRule, port), newRule);
-    await eachPort(runs.rebound, slices, open);
-    await eachPort(runs.opened, slices, open);
+    await eachPort(runs.of("rebound"), slices, open);
+    await eachPort(runs.of("opened"), slices, open);
     await inSlices(missing, slices, ({ endpoint, rule }) => this.#open(endpoint, rule));
-    await eachPort(runs.retired, slices, ({ oldRule }, port) => {
+    await eachPort(runs.of("retired"), slices, ({ oldRule }, port) => {
       const listener = listeners.get(table.endpoint(oldRule, port));
       if (listener === undefined) return;
       listener.parked = true;
@@ -215,7 +215,11 @@ export async function tryChange(
       failures.push({ ...next.place(rule), endpoint, error: bindError(error) });
     }
   };
-  await eachPort(work.plan.runs.opened, slices, ({ newRule }, port) => probe(next.endpoint(newRule, port), newRule));
+  await eachPort(
+    work.plan.runs.of("opened"),
+    slices,
+    ({ newRule }, port) => probe(next.endpoint(newRule, port), newRule),
+  );
   await inSlices(work.missing, slices, ({ endpoint, rule }) => probe(endpoint, rule));
   return { counts: countsOf(sockets, work, failures.length), failures };
 }
@@ -241,7 +245,7 @@ export async function inSlices<Item>(
 
 /** Does something with every port of these runs, in slices. */
 async function eachPort<Run extends EndpointRun>(
-  runs: readonly Run[],
+  runs: Iterable<Run>,
   slices: Slices,
   step: (run: Run, port: number) => void | Promise<void>,
 ): Promise<void> {

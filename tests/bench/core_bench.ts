@@ -71,7 +71,7 @@ function coreAnswer(bytes: Uint8Array, before: RuleTable): Answer {
   }
   const validity = table.validate(POLICY);
   const { kept, runs } = diffTables(before, table);
-  const touched = runs.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const touched = [...runs].reduce((sum, { first, last }) => sum + last - first + 1, 0);
   return { sockets: validity.kind === "valid" ? validity.sockets : -1, kept, touched };
 }
 

@@ -35,7 +35,8 @@ function table(...texts: string[]): RuleTable {
 function diff(before: string[], after: string[]): { kept: number; runs: EndpointRun[] } {
   using old = table(...before);
   using next = table(...after);
-  return diffTables(old, next);
+  const { kept, runs } = diffTables(old, next);
+  return { kept, runs: [...runs] };
 }
 
 Deno.test("rules() gives back what of() took", () => {
@@ -255,11 +256,25 @@ Deno.test("diffTables() tells kept, moved, opened and retired ports apart, whate
   });
 });
 
+Deno.test("EndpointRuns.of() picks runs by kind, in their order, and ports() counts theirs", () => {
+  using old = table("*:80-89>10.0.0.1/80", "127.0.0.1:91>10.0.0.1/1");
+  using next = table("*:82-83>10.0.0.2/82", "*:84-95>10.0.0.1/85", "*:97>10.0.0.1/1");
+  const { runs } = diffTables(old, next);
+  const kinds = ["moved", "opened", "rebound", "retired", "released"] as const;
+  assertEquals(kinds.map((kind) => [...runs.of(kind)].length), [2, 3, 1, 1, 1]);
+  for (const kind of kinds) {
+    const those = [...runs].filter((run) => run.kind === kind);
+    assertEquals([...runs.of(kind)], those);
+    assertEquals(runs.ports(kind), those.reduce((sum, { first, last }) => sum + last - first + 1, 0));
+  }
+});
+
 Deno.test("diffTables() pays no attention to weak, scan and status", () => {
   using before = table("*:80>10.0.0.1/80");
   before.setStatus(0, "failed", 1);
   using after = RuleTable.of([{ ...rule("*:80>10.0.0.1/80"), weak: true, scan: true }]);
-  assertEquals(diffTables(before, after), { kept: 1, runs: [] });
+  const { kept, runs } = diffTables(before, after);
+  assertEquals([kept, runs.length], [1, 0]);
 });
 
 Deno.test("diffTables() finds what the kernel won't grant beside an old socket, port by port", () => {

@@ -1,46 +1,43 @@
-import type { EndpointRun } from "../../codec/table.ts";
+import { diffTables, RuleTable } from "../../codec/table.ts";
+import type { Rule } from "../../codec/types.ts";
 import { planOf } from "../../sync/plan.ts";
 import { assertEquals } from "../assert.ts";
+import { tcpRule } from "../rules.ts";
 
-const run = {
-  moved: { kind: "moved", oldRule: 0, newRule: 1, first: 10, last: 12 },
-  opened: { kind: "opened", newRule: 2, first: 20, last: 20 },
-  openedToo: { kind: "opened", newRule: 3, first: 1, last: 65535 },
-  rebound: { kind: "rebound", newRule: 4, first: 30, last: 31 },
-  retired: { kind: "retired", oldRule: 5, first: 40, last: 43 },
-  released: { kind: "released", oldRule: 6, first: 30, last: 31 },
-} as const satisfies Record<string, EndpointRun>;
-const NONE = { moved: [], opened: [], rebound: [], retired: [], released: [] };
+/** As many ports from `port` on, to the ports with the same number or some others. */
+function row(port: number, count: number, more: Partial<Rule> = {}): Rule {
+  return tcpRule(port, port, { target: "10.0.0.1", lastPort: port + count - 1, ...more });
+}
 
-Deno.test("planOf() sorts runs by kind and counts their ports", () => {
-  const cases: [string, number, EndpointRun[], ReturnType<typeof planOf>][] = [
-    ["nothing", 0, [], { kept: 0, opened: 0, rebound: 0, retired: 0, runs: NONE }],
-    ["kept alone", 7, [], { kept: 7, opened: 0, rebound: 0, retired: 0, runs: NONE }],
-    ["moved is kept", 7, [run.moved], {
+Deno.test("planOf() counts the ports of runs by what is done with them", () => {
+  const none = { kept: 0, opened: 0, rebound: 0, retired: 0 };
+  const dual = { address: "*" };
+  const cases: [string, Rule[], Rule[], typeof none][] = [
+    ["nothing", [], [], none],
+    ["kept alone", [row(10, 7)], [row(10, 7)], { ...none, kept: 7 }],
+    ["moved is kept", [row(10, 7), row(20, 3)], [row(10, 7), row(20, 3, { target: "10.0.0.2" })], {
+      ...none,
       kept: 10,
-      opened: 0,
-      rebound: 0,
-      retired: 0,
-      runs: { ...NONE, moved: [run.moved] },
     }],
-    ["opened", 0, [run.opened, run.openedToo], {
-      ...{ kept: 0, opened: 65536, rebound: 0, retired: 0 },
-      runs: { ...NONE, opened: [run.opened, run.openedToo] },
+    ["opened", [], [row(1, 65535), row(20, 1, { address: "::1" })], { ...none, opened: 65536 }],
+    ["retired", [row(40, 4)], [], { ...none, retired: 4 }],
+    ["rebound is opened, released is retired", [row(30, 2)], [row(30, 2, dual)], {
+      ...none,
+      opened: 2,
+      rebound: 2,
+      retired: 2,
     }],
-    ["rebound is opened, released is retired", 0, [run.released, run.rebound], {
-      ...{ kept: 0, opened: 2, rebound: 2, retired: 2 },
-      runs: { ...NONE, rebound: [run.rebound], released: [run.released] },
-    }],
-    ["all", 1, [run.retired, run.moved, run.opened, run.rebound, run.released], {
-      ...{ kept: 4, opened: 3, rebound: 2, retired: 6 },
-      runs: {
-        moved: [run.moved],
-        opened: [run.opened],
-        rebound: [run.rebound],
-        retired: [run.retired],
-        released: [run.released],
-      },
-    }],
+    [
+      "all",
+      [row(1, 1), row(10, 3), row(30, 2), row(40, 4)],
+      [row(1, 1), row(10, 3, { target: "10.0.0.2" }), row(20, 1), row(30, 2, dual)],
+      { kept: 4, opened: 3, rebound: 2, retired: 6 },
+    ],
   ];
-  for (const [name, kept, runs, expected] of cases) assertEquals(planOf({ kept, runs }), expected, name);
+  for (const [name, before, after, expected] of cases) {
+    using old = RuleTable.of(before);
+    using next = RuleTable.of(after);
+    const diff = diffTables(old, next);
+    assertEquals(planOf(diff), { ...expected, runs: diff.runs }, name);
+  }
 });
