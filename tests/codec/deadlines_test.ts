@@ -71,13 +71,28 @@ Deno.test("Deadlines.step() ends with the server, and says so", async () => {
   await step;
 });
 
-Deno.test("Deadlines[Symbol.dispose]() leaves no clock behind, also for a step that begins or ends later", async () => {
-  const deadlines = new Deadlines(LONG, LONG, new AbortController().signal);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const step = deadlines.step(() => promise);
-  deadlines[Symbol.dispose]();
-  await deadlines.step(() => Promise.resolve());
-  resolve();
-  // The test runner fails where a timer is left over.
-  await step;
+Deno.test("Deadlines.step() aborts nothing when its time is up and no step is under way", async () => {
+  using deadlines = new Deadlines(LONG, SHORT, new AbortController().signal);
+  const signal = await deadlines.step((signal) => Promise.resolve(signal));
+  const stopped = Promise.withResolvers<void>();
+  // Set after the clock for as long as that, so it rings after it.
+  setTimeout(stopped.resolve, SHORT * 1000);
+  await stopped.promise;
+  assertEquals(await deadlines.step((next) => Promise.resolve([next === signal, next.aborted])), [true, false]);
+});
+
+Deno.test({
+  name: "Deadlines[Symbol.dispose]() leaves no clock behind, also for a step that begins or ends later",
+  // The runner looks for timers that are left over only if told to.
+  sanitizeOps: true,
+  sanitizeResources: true,
+  async fn() {
+    const deadlines = new Deadlines(LONG, LONG, new AbortController().signal);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const step = deadlines.step(() => promise);
+    deadlines[Symbol.dispose]();
+    await deadlines.step(() => Promise.resolve());
+    resolve();
+    await step;
+  },
 });
