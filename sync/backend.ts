@@ -66,11 +66,13 @@ export interface Backend extends AsyncDisposable {
   readonly capabilities: number;
   readonly counts: BackendCounts;
   /**
-   * Binds, listens, and relays from then on. Once it has resolved, a connection to the endpoint is not refused.
+   * Binds, listens, and relays from then on. Once it has returned, or resolved, a connection to the endpoint is not refused.
+   * A backend that has the listener at once gives it at once: promises for each of thousands of ports are a good part of
+   * what opening them costs.
    *
-   * @throws {BindError} (as a rejection) if the system doesn't grant it
+   * @throws {BindError} (or rejects with it) if the system doesn't grant it
    */
-  open(endpoint: Endpoint, route: Route): Promise<Listener>;
+  open(endpoint: Endpoint, route: Route): Listener | Promise<Listener>;
   /**
    * Finds out on a spare socket whether `open` would work, and leaves nothing behind.
    *

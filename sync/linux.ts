@@ -171,8 +171,7 @@ class LinuxBackend implements Backend {
     };
   }
 
-  // deno-lint-ignore require-await -- what is thrown must become a rejection
-  async open(endpoint: Endpoint, route: Route): Promise<Listener> {
+  open(endpoint: Endpoint, route: Route): Listener {
     this.#check(endpoint);
     const listener = this.#listen(endpoint, route);
     this.#listeners.add(listener);

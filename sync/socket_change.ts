@@ -187,16 +187,34 @@ export class SocketChange {
     this.#counts = countsOf(this.#sockets, { plan, missing }, this.failures.length);
   }
 
-  async #open(endpoint: Endpoint, rule: number): Promise<void> {
+  /** Waits only if the backend has to: thousands of ports are opened one after the other. */
+  #open(endpoint: Endpoint, rule: number): void | Promise<void> {
     try {
-      const listener = await this.#sockets.backend.open(endpoint, this.#next.route(rule));
-      this.#opened.push(listener);
-      this.#sockets.listeners.set(endpoint, listener);
+      const listener = this.#sockets.backend.open(endpoint, this.#next.route(rule));
+      if (listener instanceof Promise) return this.#openLater(endpoint, rule, listener);
+      this.#stands(listener);
     } catch (error) {
-      const failure = { ...this.#next.place(rule), endpoint, error: bindError(error) };
-      this.failures.push(failure);
-      this.#missing.set(endpoint, failure);
+      this.#fails(endpoint, rule, error);
     }
+  }
+
+  async #openLater(endpoint: Endpoint, rule: number, listener: Promise<Listener>): Promise<void> {
+    try {
+      this.#stands(await listener);
+    } catch (error) {
+      this.#fails(endpoint, rule, error);
+    }
+  }
+
+  #stands(listener: Listener): void {
+    this.#opened.push(listener);
+    this.#sockets.listeners.set(listener.endpoint, listener);
+  }
+
+  #fails(endpoint: Endpoint, rule: number, error: unknown): void {
+    const failure = { ...this.#next.place(rule), endpoint, error: bindError(error) };
+    this.failures.push(failure);
+    this.#missing.set(endpoint, failure);
   }
 }
 

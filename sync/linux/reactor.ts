@@ -16,7 +16,8 @@
  * That a wait has ended is heard late while the JavaScript thread has long work of its own: the runtime asks what other
  * threads have done only every few turns of its event loop. Whoever does such work in slices calls `stayAwake` in each of
  * them; then every turn serves the sockets, whatever becomes of the wait, until that work has been over for some slices.
- * That is why the wait takes no events: they would be stuck in it.
+ * That is why the wait takes no events: they would be stuck in it. A slice of that work is long for a round trip, so every
+ * few calls of `stayAwake` serve the sockets there and then, for a short while.
  *
  * Sockets are registered once, edge-triggered, for everything. A source remembers what it was told, and is told again only
  * of news. One that stops before it is done, so that others get their share, asks for another turn with `again`. A round is
@@ -24,7 +25,7 @@
  *
  * Invariants: at most one `epoll_wait` is under way aside, and it alone writes to its event. A source isn't
  * called any more from the moment it is removed: descriptors are used again, so an event carries the generation of the
- * source that it was registered for.
+ * source that it was registered for. No source is called while another one is.
  *
  * @module
  */
@@ -36,6 +37,13 @@ import { C, ERRNO, lastError, LAYOUT, type Libc, systemFailure } from "./libc.ts
 const MAX_EVENTS = 256;
 /** Milliseconds of work after which the runtime's event loop has its turn; `sync/slices.ts` says what is at stake. */
 const SLICE = 2;
+/**
+ * Steps of somebody's long work between two looks at the sockets within its slice. Opening a port takes some 8 µs, a look
+ * that finds nothing 1 µs.
+ */
+const STEPS_PER_SERVICE = 16;
+/** Milliseconds that such a look may take, which is no more than the steps before it: the work has its share too. */
+const SERVICE = 0.2;
 /** Calls of sources between two looks at the clock, which costs as much as a third of a system call. */
 const CALLS_PER_LOOK = 4;
 /**
@@ -91,6 +99,10 @@ export class Reactor {
   #emptySlices = 0;
   /** Serves the sockets while waiting. */
   #attending: Promise<void> | undefined;
+  /** Calls of {@linkcode stayAwake}. */
+  #steps = 0;
+  /** Sources are being called. */
+  #serving = false;
   #disposed = false;
 
   /** @throws {PestoError} if the system doesn't grant it */
@@ -135,10 +147,14 @@ export class Reactor {
     this.#wake();
   }
 
-  /** The caller is at long work in slices: the sockets are served between them. Costs next to nothing. */
+  /**
+   * The caller is at a step of long work in slices: the sockets are served between its slices, and also within them, now
+   * and then before this returns. Costs next to nothing.
+   */
   stayAwake(): void {
     this.#emptySlices = 0;
     if (this.#state === "waiting") this.#attending ??= this.#attend();
+    if (++this.#steps % STEPS_PER_SERVICE === 0 && this.#state !== "resting" && !this.#serving) this.#slice(SERVICE);
   }
 
   /** Closes the set. Everything registered must have been removed. */
@@ -183,7 +199,7 @@ export class Reactor {
   async #work(state: "waiting" | "working"): Promise<void> {
     this.#emptySlices = 0;
     while (this.#emptySlices < MAX_EMPTY_SLICES && this.#state === state && !this.#disposed && this.#count > 0) {
-      this.#emptySlices = this.#slice() ? 0 : this.#emptySlices + 1;
+      this.#emptySlices = this.#slice(SLICE) ? 0 : this.#emptySlices + 1;
       await new Promise<void>((next) => setImmediate(next));
     }
   }
@@ -195,10 +211,19 @@ export class Reactor {
     this.#attending = undefined;
   }
 
-  /** Works until there is nothing to do, or for a slice; whether there was anything. */
-  #slice(): boolean {
+  /** Works until there is nothing to do, or for so many milliseconds; whether there was anything. */
+  #slice(most: number): boolean {
+    this.#serving = true;
+    try {
+      return this.#serveFor(most);
+    } finally {
+      this.#serving = false;
+    }
+  }
+
+  #serveFor(most: number): boolean {
     this.now = performance.now();
-    const end = this.now + SLICE;
+    const end = this.now + most;
     for (let calls = 0; !this.#disposed;) {
       while (this.#serveNext()) {
         if (++calls % CALLS_PER_LOOK !== 0) continue;

@@ -102,7 +102,12 @@ async function assertRefused(
   endpoint: Endpoint,
   expected: { readonly code: string; readonly errno: number; readonly message: string },
 ): Promise<void> {
-  for (const attempt of [() => backend.probe(endpoint), () => backend.open(endpoint, routeTo(endpoint.port, 1))]) {
+  for (
+    const attempt of [
+      () => backend.probe(endpoint),
+      async () => await backend.open(endpoint, routeTo(endpoint.port, 1)),
+    ]
+  ) {
     const { code, errno, message, endpoint: where } = await assertRejects(attempt, BindError);
     assertEquals({ code, errno, message }, expected);
     assertEquals(where, endpoint);

@@ -50,7 +50,7 @@ export function familyConformance({ make, test }: Subject): void {
         const endpoint = endpointAt(protocol, address, port);
         assertEquals((await assertRejects(() => backend.probe(endpoint), BindError)).code, "EADDRINUSE");
         assertEquals(
-          (await assertRejects(() => backend.open(endpoint, routeTo(port, 1)), BindError)).code,
+          (await assertRejects(async () => await backend.open(endpoint, routeTo(port, 1)), BindError)).code,
           "EADDRINUSE",
         );
       }
@@ -111,7 +111,7 @@ export function familyConformance({ make, test }: Subject): void {
         const endpoint = endpointAt(protocol, address, port);
         assertEquals((await assertRejects(() => backend.probe(endpoint), BindError)).code, "EADDRINUSE");
         assertEquals(
-          (await assertRejects(() => backend.open(endpoint, routeTo(port, 1)), BindError)).code,
+          (await assertRejects(async () => await backend.open(endpoint, routeTo(port, 1)), BindError)).code,
           "EADDRINUSE",
         );
       }
@@ -125,7 +125,10 @@ export function familyConformance({ make, test }: Subject): void {
     await using backend = make();
     const { port } = foreign;
     const listener = await backend.open(endpointAt("tcp", "0.0.0.0", port), routeTo(port, four.port));
-    const error = await assertRejects(() => backend.open(endpointAt("tcp", "::", port), routeTo(port, 1)), BindError);
+    const error = await assertRejects(
+      async () => await backend.open(endpointAt("tcp", "::", port), routeTo(port, 1)),
+      BindError,
+    );
     assertEquals(error.code, "EADDRINUSE");
     assertEquals(error.message, `Can't listen on TCP [::]:${port}: address in use (EADDRINUSE)`);
     assertEquals([await talk(V4, port), await talk(V6, port)], ["4:hello", "foreign:hello"]);

@@ -1,6 +1,8 @@
 import { CAPABILITY } from "../../codec/constants.ts";
 import { PestoError } from "../../codec/errors.ts";
 import { BindError } from "../../sync/backend.ts";
+import { C, openLibc } from "../../sync/linux/libc.ts";
+import { socketAddress } from "../../sync/linux/socket_address.ts";
 import { linuxAvailable, linuxBackend } from "../../sync/linux.ts";
 import { assertEquals, assertGreater, assertLess, assertRejects, assertThrows } from "../assert.ts";
 import { backendConformance } from "./backend_conformance.ts";
@@ -55,12 +57,30 @@ test("linuxBackend() refuses bounds that aren't positive", () => {
   }
 });
 
+test("open() relays within long work that doesn't wait for anything", async () => {
+  await using target = namedTarget("a");
+  await using backend = linuxBackend();
+  const [port, other] = [await freePort("tcp"), await freePort("tcp")];
+  await backend.open(endpointAt("tcp", LOOPBACK, port), routeTo(port, target.port));
+  using libc = openLibc();
+  const client = libc.call.socket(C.AF_INET, C.SOCK_STREAM | C.SOCK_CLOEXEC, 0);
+  const { bytes } = socketAddress(LOOPBACK, port);
+  assertEquals(libc.call.connect(client, bytes, bytes.length), 0);
+  for (let count = 0; count < 100; count++) {
+    const listener = backend.open(endpointAt("tcp", LOOPBACK, other), routeTo(other, target.port));
+    if (listener instanceof Promise) throw new Error("Can't test: the listener isn't there at once");
+    listener.close();
+  }
+  assertEquals(backend.counts, { listeners: 1, tcpFlows: 1, udpFlows: 0 });
+  libc.call.close(client);
+});
+
 test("linuxBackend() refuses to listen when disposed of", async () => {
   const backend = linuxBackend();
   await backend[Symbol.asyncDispose]();
   await backend[Symbol.asyncDispose]();
   await assertRejects(
-    () => backend.open(endpointAt("tcp", LOOPBACK, 8080), routeTo(8080, 80)),
+    async () => await backend.open(endpointAt("tcp", LOOPBACK, 8080), routeTo(8080, 80)),
     PestoError,
     "Can't listen on TCP [127.0.0.1]:8080: the backend is disposed of",
   );
@@ -82,7 +102,7 @@ test("linuxBackend() listens on an interface, and says that one isn't there", as
     const listener = await backend.open(endpoint, routeTo(port, target.port));
     assertEquals(listener.endpoint, endpoint);
     const missing = { ...endpoint, interface: "pesto-none" };
-    for (const attempt of [() => backend.probe(missing), () => backend.open(missing, routeTo(port, 1))]) {
+    for (const attempt of [() => backend.probe(missing), async () => await backend.open(missing, routeTo(port, 1))]) {
       const { code, message } = await assertRejects(attempt, BindError);
       const expected =
         `Can't listen on ${protocol.toUpperCase()} [0.0.0.0]%pesto-none:${port}: no such device (ENODEV)`;

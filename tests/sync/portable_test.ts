@@ -42,7 +42,7 @@ Deno.test("portableBackend() refuses to listen when disposed of", async () => {
   const backend = portableBackend();
   await backend[Symbol.asyncDispose]();
   await assertRejects(
-    () => backend.open(endpointAt("tcp", "127.0.0.1", 8080), routeTo(8080, 80)),
+    async () => await backend.open(endpointAt("tcp", "127.0.0.1", 8080), routeTo(8080, 80)),
     PestoError,
     "Can't listen on TCP [127.0.0.1]:8080: the backend is disposed of",
   );
@@ -93,7 +93,9 @@ Deno.test("portableBackend() refuses an address on the shared socket that isn't 
   const port = await freePort("tcp");
   await backend.open(endpointAt("tcp", "::", port), routeTo(port, port));
   const endpoint = endpointAt("tcp", "192.0.2.1", port);
-  for (const attempt of [() => backend.probe(endpoint), () => backend.open(endpoint, routeTo(port, port))]) {
+  for (
+    const attempt of [() => backend.probe(endpoint), async () => await backend.open(endpoint, routeTo(port, port))]
+  ) {
     assertEquals((await assertRejects(attempt, BindError)).code, "EADDRNOTAVAIL");
   }
 });
