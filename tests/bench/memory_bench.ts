@@ -33,7 +33,7 @@ import { delay } from "./relay/delay.ts";
 import { listening, Programs } from "./relay/programs.ts";
 
 const short = Deno.args.includes("--short");
-const ROUNDS = short ? 1 : 3;
+const ROUNDS = short ? 1 : 5;
 const RULES = short ? 500 : 65535;
 const REPLACED_RULES = short ? 100 : 1024;
 /** Replacements before the first look: resident memory climbs for the first 1,250, and then stays within 5 MiB. */
