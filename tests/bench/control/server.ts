@@ -22,14 +22,10 @@ export interface MeasuredServer {
   readonly path: string;
 }
 
-/** Starts a server, with these options of Deno's, and resolves when it answers. */
-export async function startServer(
-  programs: Programs,
-  name: string,
-  options: readonly string[] = [],
-): Promise<MeasuredServer> {
+/** Starts a server, and resolves when it answers. */
+export async function startServer(programs: Programs, name: string): Promise<MeasuredServer> {
   const path = `${programs.directory}/${name}`;
-  const pid = programs.start(Deno.execPath(), ["run", "-A", "--no-check", ...options, CLI, "serve", path]);
+  const pid = programs.start(Deno.execPath(), ["run", "-A", "--no-check", CLI, "serve", path]);
   for (const end = performance.now() + START; performance.now() < end; await delay(20)) {
     try {
       await look(path);
