@@ -14,10 +14,10 @@ export interface ScriptOptions {
 export async function outputOf(script: string, options: ScriptOptions, ...args: string[]): Promise<string> {
   const { before = ":", flags = [] } = options;
   const path = new URL(script, import.meta.url).pathname;
-  const { stdout, success } = await new Deno.Command("sh", {
+  const { stdout, stderr, code, signal } = await new Deno.Command("sh", {
     args: ["-c", `${before} && exec "$0" "$@"`, Deno.execPath(), "run", "-A", "--no-check", ...flags, path, ...args],
-    stderr: "inherit",
   }).output();
-  assertEquals(success, true);
-  return new TextDecoder().decode(stdout);
+  const decoder = new TextDecoder();
+  assertEquals({ code, signal }, { code: 0, signal: null }, `${script} failed:\n${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
 }
