@@ -5,13 +5,18 @@
  * @module
  */
 
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { core } from "../../codec/core.ts";
 
-/** Collections until what is held weakly, and by what is finalized, is gone as well. */
+/**
+ * Collections until what is held weakly, and by what is finalized, is gone as well: at least so many, and until one of them
+ * makes no difference of SETTLED bytes, but no more than MOST_ROUNDS.
+ */
 const ROUNDS = 4;
+const MOST_ROUNDS = 40;
+const SETTLED = 64 * 1024;
 /** Bytes, and how often they are taken and dropped, that make the collector run where nobody can call it. */
 const PRESSURE = 64 * 1024 * 1024;
 const PRESSURES = 40;
@@ -25,13 +30,23 @@ const collect: (() => void) | undefined = runInNewContext('typeof gc === "functi
  * buffers outside of the heap don't count, since those that make it run would, too.
  */
 export async function liveMemory(): Promise<number> {
-  for (let round = 0; round < (collect === undefined ? PRESSURES : ROUNDS); round++) {
-    if (collect === undefined) new Uint8Array(PRESSURE);
-    else collect();
-    await setImmediate();
+  if (collect === undefined) {
+    for (let round = 0; round < PRESSURES; round++) {
+      new Uint8Array(PRESSURE);
+      await setImmediate();
+    }
+    return Deno.memoryUsage().heapUsed + core().bytes.length;
   }
-  const { heapUsed, external } = Deno.memoryUsage();
-  return heapUsed + (collect === undefined ? 0 : external) + core().bytes.length;
+  let [before, now] = [Infinity, Infinity];
+  for (let round = 0; round < ROUNDS || (round < MOST_ROUNDS && before - now > SETTLED); round++) {
+    collect();
+    // Finalizers run in turns of their own.
+    await setTimeout(1);
+    await setImmediate();
+    const { heapUsed, external } = Deno.memoryUsage();
+    [before, now] = [now, heapUsed + external + core().bytes.length];
+  }
+  return now;
 }
 
 /** Bytes as people read them. */
