@@ -14,7 +14,7 @@ export type Steps<T> = Generator<void, T, void>;
 
 /**
  * Units of work, each about what it takes to look at one rule, in one step of the core. 8,192 took 0.1 to 0.4 ms on one
- * of the two cores of a machine of 2026, whatever the step was of: short beside the 2 ms of a slice (`sync/slices.ts`),
+ * of the two cores of a machine of 2026, whatever the step was of: short beside the 1 ms of a slice (`sync/slices.ts`),
  * and long beside the call.
  */
 export const UNITS_PER_STEP = 8192;
