@@ -130,8 +130,8 @@ const ALL_FEATURES = Object.values(FEATURE).reduce((bits, bit) => bits | bit, 0)
  * ```
  */
 export async function serve(options: ServeOptions): Promise<Server> {
-  const { mayUpdate = "owner", log = () => {} } = options;
-  checkMayUpdate(mayUpdate);
+  const { mayUpdate, log = () => {} } = options;
+  if (mayUpdate !== undefined) checkMayUpdate(mayUpdate);
   const stored = options.statePath === undefined ? undefined : await readState(options.statePath);
   const addresses = localAddresses();
   const forwarder: Forwarder = new Forwarder(
@@ -141,7 +141,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   );
   await using started = new AsyncDisposableStack();
   started.use(forwarder);
-  const listen = controlListening(options.backend, typeof mayUpdate !== "string", log);
+  const listen = controlListening(options.backend, Array.isArray(mayUpdate), log);
   await startWith(forwarder, startTables(forwarder, options.rules ?? {}, stored), stored !== undefined, options.log);
   const stateFile = options.statePath === undefined ? undefined : new StateFile(options.statePath);
   await stateFile?.write(stateOf(forwarder));

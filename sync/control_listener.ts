@@ -41,9 +41,6 @@ export interface ControlListener extends AsyncIterable<ControlConnection>, Async
 /** Makes a socket file at a path and listens there, at once. Throws what the system says, for people. */
 export type Listen = (path: string) => ControlListener;
 
-/** Milliseconds after a failed accept until the next one. Not measured: short for a person, long for a processor. */
-export const BACK_OFF = 100;
-
 /** What is said when clients can't be let in at a path, for want of file descriptors or memory. */
 export function shortage(log: (message: string) => void, path: string): Episode {
   return new Episode(log, `Can't let more clients in at "${path}"`);

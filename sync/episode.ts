@@ -4,6 +4,12 @@
  * @module
  */
 
+/**
+ * Milliseconds between attempts while what is failing lasts, as accepting without file descriptors does. Not measured: short
+ * for a person, long for a processor.
+ */
+export const BACK_OFF = 100;
+
 /** A state of affairs that is worth one message each time it begins. */
 export class Episode {
   readonly #log: (message: string) => void;

@@ -14,8 +14,8 @@
  * @module
  */
 
-import { BACK_OFF, type ControlConnection, type ControlListener, shortage } from "../control_listener.ts";
-import type { Episode } from "../episode.ts";
+import { type ControlConnection, type ControlListener, shortage } from "../control_listener.ts";
+import { BACK_OFF, type Episode } from "../episode.ts";
 import { errorText, systemErrorOfNumber } from "../errno.ts";
 import { LinuxControlConnection } from "./control_connection.ts";
 import { C, ERRNO, lastError, type Libc, openLibc } from "./libc.ts";

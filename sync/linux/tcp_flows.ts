@@ -15,7 +15,7 @@
  */
 
 import { errorText, systemErrorOfNumber } from "../errno.ts";
-import type { Episode, Limit } from "../episode.ts";
+import { BACK_OFF, type Episode, type Limit } from "../episode.ts";
 import { CopyBuffer } from "./copy_buffer.ts";
 import type { DescriptorBudget } from "./descriptors.ts";
 import { C, ERRNO, type Libc } from "./libc.ts";
@@ -28,8 +28,6 @@ import { type Relay, TcpFlow } from "./tcp_flow.ts";
 
 /** Descriptors of a flow. */
 const FLOW_DESCRIPTORS = 2;
-/** Milliseconds after which it is tried again to accept when the system had no descriptor or memory for it. */
-const BACK_OFF = 100;
 /** Sockets made at once where that takes a visit to a namespace, which costs as much as making them. */
 const SOCKETS_PER_VISIT = 16;
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { BACK_OFF, type ControlConnection, type ControlListener, shortage } from "../control_listener.ts";
+import { type ControlConnection, type ControlListener, shortage } from "../control_listener.ts";
 import { errorText, systemErrorOf } from "../errno.ts";
-import type { Episode } from "../episode.ts";
+import { BACK_OFF, type Episode } from "../episode.ts";
 
 /** Listens at a path; `log` is told when clients can't be let in for a while. */
 export function listenPortably(path: string, log: (message: string) => void = () => {}): ControlListener {

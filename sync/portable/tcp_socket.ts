@@ -14,11 +14,8 @@
 import type { Listener } from "../backend.ts";
 import { errorText, systemErrorOf } from "../errno.ts";
 import { nextSocketId } from "../socket_id.ts";
-import type { Episode } from "../episode.ts";
+import { BACK_OFF, type Episode } from "../episode.ts";
 import { closeQuietly, type TcpFlows } from "./tcp_flows.ts";
-
-/** Milliseconds after a failed accept until the next one. Not measured: short for a person, long for a processor. */
-const BACK_OFF = 100;
 
 /** Whose a connection is; undefined for nobody's. */
 export type Dispatch = (connection: Deno.TcpConn) => Listener | undefined;

@@ -1,50 +1,37 @@
 /** What `pesto serve` tells whoever has started it. */
 
 import { look } from "../../client.ts";
-import { linuxAvailable } from "../../sync/linux.ts";
 import { assertEquals, assertStringIncludes } from "../assert.ts";
 import { DatagramReceiver } from "../datagram_receiver.ts";
 import { EchoTarget, firstWords, freePorts } from "../harness.ts";
 import { pesto, pestoInShell, Serving } from "./program.ts";
+import { testInFolder } from "../folder.ts";
 
-/** A test in a folder of its own. */
-function test(name: string, run: (folder: string) => Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: linuxAvailable().kind === "unavailable",
-    async fn() {
-      const folder = await Deno.makeTempDir({ prefix: "pesto-test-" });
-      try {
-        await run(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
-}
+testInFolder(
+  "pesto serve --ready-fd writes a newline and closes the descriptor when all sockets stand",
+  async (folder) => {
+    const [control, pipe] = [`${folder}/control`, `${folder}/ready`];
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    using target = new EchoTarget("A");
+    const [port = 0] = freePorts(1);
+    // A reader of its own, because the runtime itself may stand still until the pipe has a writer.
+    await using reader = new Deno.Command("cat", { args: [pipe], stdout: "piped" }).spawn();
+    // The pipe ends only when the program has closed its descriptor.
+    const told = reader.output().then(async ({ stdout }) => [
+      new TextDecoder().decode(stdout),
+      await firstWords(port),
+      (await look(control)).pifs.length,
+    ]);
+    const script = `exec "$0" "$@" 5>'${pipe}'`;
+    await using _serving = await Serving.startUnder(
+      { script },
+      ...["--ready-fd", "5", "-t", `127.0.0.1/${port}:${target.port}`, control],
+    );
+    assertEquals(await told, ["\n", "A", 1]);
+  },
+);
 
-test("pesto serve --ready-fd writes a newline and closes the descriptor when all sockets stand", async (folder) => {
-  const [control, pipe] = [`${folder}/control`, `${folder}/ready`];
-  await new Deno.Command("mkfifo", { args: [pipe] }).output();
-  using target = new EchoTarget("A");
-  const [port = 0] = freePorts(1);
-  // A reader of its own, because the runtime itself may stand still until the pipe has a writer.
-  await using reader = new Deno.Command("cat", { args: [pipe], stdout: "piped" }).spawn();
-  // The pipe ends only when the program has closed its descriptor.
-  const told = reader.output().then(async ({ stdout }) => [
-    new TextDecoder().decode(stdout),
-    await firstWords(port),
-    (await look(control)).pifs.length,
-  ]);
-  const script = `exec "$0" "$@" 5>'${pipe}'`;
-  await using _serving = await Serving.startUnder(
-    { script },
-    ...["--ready-fd", "5", "-t", `127.0.0.1/${port}:${target.port}`, control],
-  );
-  assertEquals(await told, ["\n", "A", 1]);
-});
-
-test("pesto serve refuses a --ready-fd that it wasn't given, before it does anything", async (folder) => {
+testInFolder("pesto serve refuses a --ready-fd that it wasn't given, before it does anything", async (folder) => {
   const control = `${folder}/control`;
   const refusal = (reason: string) => ({
     status: 1,
@@ -63,7 +50,7 @@ test("pesto serve refuses a --ready-fd that it wasn't given, before it does anyt
   assertEquals([...Deno.readDirSync(folder)], []);
 });
 
-test("pesto serve tells NOTIFY_SOCKET when all sockets stand, and when it stops", async (folder) => {
+testInFolder("pesto serve tells NOTIFY_SOCKET when all sockets stand, and when it stops", async (folder) => {
   const control = `${folder}/control`;
   using receiver = new DatagramReceiver(`${folder}/notify`);
   await using serving = await Serving.startUnder({ env: { NOTIFY_SOCKET: receiver.name } }, control);
@@ -74,7 +61,7 @@ test("pesto serve tells NOTIFY_SOCKET when all sockets stand, and when it stops"
   assertEquals(await serving.ended(), 0);
 });
 
-test("pesto serve serves though NOTIFY_SOCKET leads nowhere, and says so", async (folder) => {
+testInFolder("pesto serve serves though NOTIFY_SOCKET leads nowhere, and says so", async (folder) => {
   const control = `${folder}/control`;
   await using serving = await Serving.startUnder({ env: { NOTIFY_SOCKET: `${folder}/none` } }, control);
   assertStringIncludes(

@@ -5,7 +5,7 @@
 
 import process from "node:process";
 import { listeners } from "./control_listeners.ts";
-import { encode, until } from "./harness.ts";
+import { encode, until, useUpFiles } from "./harness.ts";
 
 /** Milliseconds to look at the processor's use: time for thousands of attempts if they came one after the other. */
 const LOOK = 300;
@@ -28,13 +28,7 @@ const serving = (async () => {
   }
 })();
 
-const files: Deno.FsFile[] = [];
-try {
-  for (;;) files.push(Deno.openSync("/dev/null"));
-} catch (error) {
-  if (!(error instanceof Error && "code" in error && error.code === "EMFILE")) throw error;
-}
-files.pop()?.close();
+const files = useUpFiles();
 using client = await Deno.connect({ transport: "unix", path });
 await until("a failed accept", () => messages.length === 1);
 const before = process.cpuUsage();

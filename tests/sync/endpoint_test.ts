@@ -1,4 +1,4 @@
-import { endpointKey, endpointText } from "../../sync/endpoint.ts";
+import { endpointText } from "../../sync/endpoint.ts";
 import { assertEquals } from "../assert.ts";
 
 Deno.test("endpointText() writes an endpoint as printed tables do", () => {
@@ -7,9 +7,9 @@ Deno.test("endpointText() writes an endpoint as printed tables do", () => {
   assertEquals(endpointText({ protocol: "tcp", address: "*", interface: "lo", port: 3000 }), "TCP [*]%lo:3000");
 });
 
-Deno.test("endpointKey() is the same for equal endpoints and differs in every field", () => {
+Deno.test("endpointText() is the same for equal endpoints and differs in every field", () => {
   const endpoint = { protocol: "tcp", address: "::1", interface: "lo", port: 80 } as const;
-  assertEquals(endpointKey({ ...endpoint }), endpointKey(endpoint));
+  assertEquals(endpointText({ ...endpoint }), endpointText(endpoint));
   const others = [
     { ...endpoint, protocol: "udp" },
     { ...endpoint, address: "::" },
@@ -17,5 +17,5 @@ Deno.test("endpointKey() is the same for equal endpoints and differs in every fi
     { ...endpoint, port: 81 },
     { protocol: "tcp", address: "::1", port: 80 },
   ] as const;
-  assertEquals(new Set([endpoint, ...others].map(endpointKey)).size, others.length + 1);
+  assertEquals(new Set([endpoint, ...others].map(endpointText)).size, others.length + 1);
 });

@@ -1,6 +1,6 @@
 import { CAPABILITY } from "../../codec/constants.ts";
 import { type Backend, BindError, type Endpoint, type Listener, type Route } from "../../sync/backend.ts";
-import { endpointKey, endpointText } from "../../sync/endpoint.ts";
+import { endpointText } from "../../sync/endpoint.ts";
 
 /** A backend without sockets: it keeps a book of what was asked of it, and fails where a test wants it to. */
 export class FakeBackend implements Backend {
@@ -25,7 +25,7 @@ export class FakeBackend implements Backend {
   }
 
   open(endpoint: Endpoint, route: Route): Promise<Listener> {
-    const key = endpointKey(endpoint);
+    const key = endpointText(endpoint);
     if (this.fails(endpoint) || this.bound.has(key)) return Promise.reject(inUse(endpoint));
     const listener = new FakeListener(this, endpoint, route, this.#nextId++);
     this.bound.set(key, listener);
@@ -81,7 +81,7 @@ class FakeListener implements Listener {
     this.backend.note(parked ? "park" : "unpark", this.endpoint);
   }
   close(): void {
-    if (this.backend.bound.delete(endpointKey(this.endpoint))) this.backend.note("close", this.endpoint);
+    if (this.backend.bound.delete(endpointText(this.endpoint))) this.backend.note("close", this.endpoint);
   }
 }
 

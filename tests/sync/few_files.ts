@@ -16,6 +16,7 @@ import {
   readSome,
   routeTo,
   until,
+  useUpFiles,
   writeAll,
 } from "./harness.ts";
 
@@ -37,13 +38,7 @@ await backend.open(endpointAt("tcp", "127.0.0.1", port), routeTo(port, target.po
 await backend.open(endpointAt("udp", "127.0.0.1", udpPort), routeTo(udpPort, udpTarget.port));
 await using peer = new Datagrams();
 
-const files: Deno.FsFile[] = [];
-try {
-  for (;;) files.push(Deno.openSync("/dev/null"));
-} catch (error) {
-  if (!(error instanceof Error && "code" in error && error.code === "EMFILE")) throw error;
-}
-files.pop()?.close();
+const files = useUpFiles();
 using client = await Deno.connect({ hostname: "127.0.0.1", port });
 await writeAll(client, encode("waited"));
 await until("a failed accept", () => messages.length === 1);

@@ -285,6 +285,18 @@ export function openFiles(): number {
   return Array.from(Deno.readDirSync("/proc/self/fd")).length;
 }
 
+/** Opens files until there may be no more but one; they must be closed. */
+export function useUpFiles(): Deno.FsFile[] {
+  const files: Deno.FsFile[] = [];
+  try {
+    for (;;) files.push(Deno.openSync("/dev/null"));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EMFILE")) throw error;
+  }
+  files.pop()?.close();
+  return files;
+}
+
 /** Identity of the kernel's listening IPv4 TCP socket on a port, or undefined. */
 export function listeningInode(port: number): string | undefined {
   return socketLines("tcp", port).find((fields) => fields[3] === "0A")?.[9];

@@ -1,25 +1,10 @@
 import { PestoError } from "../../../codec/errors.ts";
-import { givenDescriptor, linuxAvailable, sendDatagram, writeAndClose } from "../../../sync/linux.ts";
+import { givenDescriptor, sendDatagram, writeAndClose } from "../../../sync/linux.ts";
 import { C, cString, openLibc } from "../../../sync/linux/libc.ts";
 import { assertEquals, assertThrows } from "../../assert.ts";
 import { DatagramReceiver } from "../../datagram_receiver.ts";
 import { openFiles } from "../harness.ts";
-
-/** A test in a folder of its own. */
-function test(name: string, run: (folder: string) => void | Promise<void>): void {
-  Deno.test({
-    name,
-    ignore: linuxAvailable().kind === "unavailable",
-    async fn() {
-      const folder = await Deno.makeTempDir({ prefix: "pesto-test-" });
-      try {
-        await run(folder);
-      } finally {
-        await Deno.remove(folder, { recursive: true });
-      }
-    },
-  });
-}
+import { testInFolder } from "../../folder.ts";
 
 /** A descriptor as another program would leave it to this one: it stays open over exec. */
 function leftOpen(path: string): number {
@@ -43,23 +28,26 @@ function close(descriptor: number): void {
   libc.call.close(descriptor);
 }
 
-test("givenDescriptor() tells what was opened for the program from what it has opened itself", async (folder) => {
-  const path = `${folder}/file`;
-  await Deno.writeTextFile(path, "");
-  using _file = Deno.openSync(path, { write: true });
-  const opened = Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => name).filter((name) =>
-    leadsTo(name, path)
-  );
-  assertEquals(opened.map((name) => givenDescriptor(Number(name))), ["not-given"]);
-  assertEquals(givenDescriptor(1_000_000), "not-given");
-  for (const [from, expected] of [[path, "writable"], ["/dev/null", "read-only"]] as const) {
-    const descriptor = leftOpen(from);
-    assertEquals(givenDescriptor(descriptor), expected);
-    close(descriptor);
-  }
-});
+testInFolder(
+  "givenDescriptor() tells what was opened for the program from what it has opened itself",
+  async (folder) => {
+    const path = `${folder}/file`;
+    await Deno.writeTextFile(path, "");
+    using _file = Deno.openSync(path, { write: true });
+    const opened = Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => name).filter((name) =>
+      leadsTo(name, path)
+    );
+    assertEquals(opened.map((name) => givenDescriptor(Number(name))), ["not-given"]);
+    assertEquals(givenDescriptor(1_000_000), "not-given");
+    for (const [from, expected] of [[path, "writable"], ["/dev/null", "read-only"]] as const) {
+      const descriptor = leftOpen(from);
+      assertEquals(givenDescriptor(descriptor), expected);
+      close(descriptor);
+    }
+  },
+);
 
-test("writeAndClose() does both, and closes also what can't be written", async (folder) => {
+testInFolder("writeAndClose() does both, and closes also what can't be written", async (folder) => {
   const path = `${folder}/file`;
   await Deno.writeTextFile(path, "");
   const before = openFiles();
@@ -74,7 +62,7 @@ test("writeAndClose() does both, and closes also what can't be written", async (
   assertEquals(openFiles(), before);
 });
 
-test("sendDatagram() finds a socket by its path, and by its abstract name", (folder) => {
+testInFolder("sendDatagram() finds a socket by its path, and by its abstract name", (folder) => {
   const before = openFiles();
   for (const name of [`${folder}/notify`, `@pesto-test-${folder}`]) {
     using receiver = new DatagramReceiver(name);
@@ -85,7 +73,7 @@ test("sendDatagram() finds a socket by its path, and by its abstract name", (fol
   assertEquals(openFiles(), before);
 });
 
-test("sendDatagram() says why it can't, and doesn't wait for room", (folder) => {
+testInFolder("sendDatagram() says why it can't, and doesn't wait for room", (folder) => {
   const before = openFiles();
   const failure = (name: string) => {
     const error = assertThrows(() => sendDatagram(name, "READY=1"), PestoError);
