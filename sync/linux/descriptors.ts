@@ -22,20 +22,22 @@ const TABLE_SIZE = 131_072;
 /** What is taken for the limit if the system doesn't tell: its usual one. */
 const USUAL_LIMIT = 1024;
 
+/** The growth of the kernel's table, which is one for the whole program; undefined before the first budget. */
+let growing: Promise<void> | undefined;
+
 /** A count of descriptors in use, with a bound. Disposing of it waits for the kernel's table to have grown. */
 export class DescriptorBudget implements AsyncDisposable {
   /** How many the relays may have. */
   readonly max: number;
   /** How many of them may be listeners. */
   readonly maxListeners: number;
-  readonly #growing: Promise<void>;
   #used = 0;
 
   constructor(libc: Libc) {
     const limit = openFilesLimit(libc);
     this.max = limit - Math.min(KEPT, Math.floor(limit * KEPT_PART));
     this.maxListeners = Math.floor(this.max * LISTENERS_PART);
-    this.#growing = growTable(Math.min(limit, TABLE_SIZE));
+    growing ??= growTable(Math.min(limit, TABLE_SIZE));
   }
 
   /** Whether there may be `count` more. */
@@ -49,7 +51,7 @@ export class DescriptorBudget implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#growing;
+    await growing;
   }
 }
 

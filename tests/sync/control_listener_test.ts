@@ -3,6 +3,7 @@ import type { ControlConnection } from "../../sync/control_listener.ts";
 import { assert, assertEquals, assertLess, assertRejects } from "../assert.ts";
 import { type ListenerKind, listeners } from "./control_listeners.ts";
 import { openFiles, within } from "./harness.ts";
+import { outputOf } from "./script.ts";
 
 /** A listener in a folder of its own, with what a test needs of its clients. */
 async function listening({ listen }: ListenerKind) {
@@ -215,12 +216,8 @@ Deno.test(
 );
 
 test("ControlListener outlasts a lack of file descriptors, says so once and doesn't spin", async ({ name }) => {
-  const script = new URL("control_few_files.ts", import.meta.url).pathname;
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", 'ulimit -n 100 && exec "$0" run -A --no-check "$@"', Deno.execPath(), script, name],
-    stderr: "inherit",
-  }).output();
-  const { messages, busyPart, answer } = JSON.parse(new TextDecoder().decode(stdout));
+  const output = await outputOf("control_few_files.ts", { before: "ulimit -n 100" }, name);
+  const { messages, busyPart, answer } = JSON.parse(output);
   assertEquals(messages, ['Can\'t let more clients in at "PATH": too many open files (EMFILE)']);
   assertLess(busyPart, 0.5);
   assertEquals(answer, "served");

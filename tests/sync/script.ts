@@ -15,6 +15,8 @@ export async function outputOf(script: string, options: ScriptOptions, ...args: 
   const { before = ":", flags = [] } = options;
   const path = new URL(script, import.meta.url).pathname;
   const { stdout, stderr, code, signal } = await new Deno.Command("sh", {
+    // Looking for a newer Deno opens files behind the script's back.
+    env: { DENO_NO_UPDATE_CHECK: "1" },
     args: ["-c", `${before} && exec "$0" "$@"`, Deno.execPath(), "run", "-A", "--no-check", ...flags, path, ...args],
   }).output();
   const decoder = new TextDecoder();
