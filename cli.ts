@@ -5,10 +5,12 @@
  */
 
 import { UsageError } from "./cli/arguments.ts";
+import { completionsCommand } from "./cli/completions.ts";
 import { errorMessage } from "./cli/error_text.ts";
 import { EXIT, type ExitStatus, exitStatusOf } from "./cli/exit_status.ts";
 import { COMMANDS } from "./cli/options.ts";
 import type { Output } from "./cli/output.ts";
+import { settleCommand } from "./cli/settle.ts";
 import { streamOutput } from "./cli/streams.ts";
 import { type Machine, updateCommand } from "./cli/update.ts";
 import { UpdateError } from "./client.ts";
@@ -19,15 +21,16 @@ export async function main(args: readonly string[], output: Output, machine: Mac
   const command = COMMANDS.find(({ name }) => name === args[0])?.name;
   const rest = args.slice(1);
   try {
-    // Whoever only lists rules shouldn't wait for the rest of the program; serving is the larger half of it.
+    // Whoever only lists rules shouldn't wait for serving, the larger half of the program. The other commands are so small
+    // that the files which a bundler makes to share code with them would take longer, 1 ms each.
     switch (command) {
       case "serve":
         return await (await import("./cli/serve.ts")).serveCommand(rest, output);
       case "confirm":
       case "rollback":
-        return await (await import("./cli/settle.ts")).settleCommand(command, rest, output);
+        return await settleCommand(command, rest, output);
       case "completions":
-        return (await import("./cli/completions.ts")).completionsCommand(rest, output);
+        return completionsCommand(rest, output);
       case undefined:
         return await updateCommand(args, output, machine);
       default:

@@ -35,8 +35,6 @@ export class Core {
   readonly bound: BoundExports;
   /** Address of a frame's largest payload and 64 bytes, free between any two calls. */
   readonly scratch: number;
-  /** The numbers that the core was built with, by their names in `wasm/assembly/layout.ts`, as `RECORD.FIRST`. */
-  readonly constants: ReadonlyMap<string, number>;
   readonly #memory: WebAssembly.Memory;
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#bytes.buffer);
@@ -46,7 +44,6 @@ export class Core {
     this.#memory = memory;
     this.raw = exports.raw as unknown as RawExports;
     this.bound = exports.bound as unknown as BoundExports;
-    this.constants = exports.constants;
     this.scratch = this.raw.scratch();
   }
 
@@ -86,7 +83,6 @@ type AnyFunction = (...args: unknown[]) => unknown;
 interface Exports {
   readonly raw: Record<string, AnyFunction>;
   readonly bound: Record<string, AnyFunction>;
-  readonly constants: Map<string, number>;
 }
 
 function instantiate(): { exports: Exports; memory: WebAssembly.Memory } {
@@ -104,10 +100,9 @@ function instantiate(): { exports: Exports; memory: WebAssembly.Memory } {
     throw new CoreError("Can't start the core: the WebAssembly module has no memory");
   }
   const guard = new Guard(own["__collect"] as AnyFunction);
-  const exports: Exports = { raw: {}, bound: {}, constants: new Map() };
+  const exports: Exports = { raw: {}, bound: {} };
   for (const [name, value] of Object.entries(own)) {
-    if (value instanceof WebAssembly.Global) exports.constants.set(name, Number(value.value) >>> 0);
-    else if (typeof value === "function") exports.raw[name] = guard.around(name, value as AnyFunction);
+    if (typeof value === "function") exports.raw[name] = guard.around(name, value as AnyFunction);
   }
   for (const [name, value] of Object.entries(boundExports)) {
     if (typeof value === "function") exports.bound[name] = guard.around(name, value as AnyFunction);

@@ -4,12 +4,14 @@
  * @module
  */
 
-/** Control and formatting characters, line separators, and halves of surrogate pairs. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** Nearly every text. Making the other expression takes 0.6 ms, a tenth of what a listing takes beyond an empty program. */
+const PRINTABLE_ASCII = /^[ -~]*$/;
 
 /** The text with U+FFFD for every code point that would move a cursor, break a line or turn text around. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, "\ufffd");
+  if (PRINTABLE_ASCII.test(text)) return text;
+  // Control and formatting characters, line separators, and halves of surrogate pairs.
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "\ufffd");
 }
 
 /** A printable text of at most `length` code points, the last one an ellipsis if that isn't all. */

@@ -18,9 +18,10 @@
  * @module
  */
 
+import { RUN } from "./answers";
 import { RECORD } from "./layout";
 import { BindingClass, bindingClass, interfacesMeet, isSpecific, recordAt } from "./records";
-import { RUN, RunList } from "./runs";
+import { RunList } from "./runs";
 import { spend, unitsLeft } from "./steps";
 
 const PORTS: i32 = 65536;

@@ -15,22 +15,14 @@
  * @module
  */
 
+import { DIFF, RUN } from "./answers";
 import { Collisions } from "./collisions";
 import { NO_RULE, RECORD } from "./layout";
 import { interfacesMeet, recordAt, sameSixteen, shiftOf } from "./records";
-import { RUN, RunList } from "./runs";
+import { RunList } from "./runs";
 import { compareBindings } from "./sorting";
 import { grant, spend, unitsLeft } from "./steps";
 import { portAt } from "./text";
-
-/** Offsets in bytes of what `takeDiff` answers, u32 each. */
-export namespace DIFF {
-  /** Where the runs are; the caller frees them, unless it is 0. */
-  export const RUNS: usize = 0;
-  export const RUN_COUNT: usize = 4;
-  /** How many endpoints have the same route as before. */
-  export const KEPT: usize = 8;
-}
 
 /** Goes through the sorted rules of a table; the current one may have been cut at its beginning. */
 @unmanaged

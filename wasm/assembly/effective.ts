@@ -7,15 +7,9 @@
  */
 
 import { ADDRESS_SIZE, isUnspecifiedAt } from "./address";
-import { IP_PROTOCOL, RECORD, RECORD_SIZE, RULE_FLAG, RULE_STATUS } from "./layout";
+import { IP_PROTOCOL, RECORD, RECORD_SIZE, ROW, RULE_FLAG, RULE_STATUS } from "./layout";
 import { recordAt, shiftOf } from "./records";
 import { portAt } from "./text";
-
-/** Offsets in bytes of a row's origin, u32 each: which of the tables, and the index of the rule there. */
-export namespace ROW {
-  export const RULE: usize = RECORD.STATUS;
-  export const TABLE: usize = RECORD.ZERO;
-}
 
 /** Bytes of a bitmap over all ports; that for UDP follows that for TCP. */
 const BITMAP_SIZE: usize = 8192;

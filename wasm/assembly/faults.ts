@@ -1,5 +1,5 @@
 /**
- * Why a text is refused, under the names that codec/constants.ts has for it, as in layout.ts.
+ * Why a text is refused, under the names that codec/constants.ts has for it, as in layout.ts: it must import nothing either.
  *
  * @module
  */

@@ -4,27 +4,7 @@
  * @module
  */
 
-/** What becomes of the endpoints of a run; these numbers are also in codec/core_exports.ts. */
-export namespace RUN {
-  /** Served before and after, by another route. */
-  export const MOVED: u32 = 1;
-  /** Needs a new socket, and nothing stands in its way. */
-  export const OPENED: u32 = 2;
-  /** No longer served, and in no new socket's way. */
-  export const RETIRED: u32 = 3;
-  /** No longer served, and in the way of a rebound one. */
-  export const RELEASED: u32 = 4;
-  /** Needs a new socket, which the kernel doesn't grant before a released one is closed. */
-  export const REBOUND: u32 = 5;
-
-  /** Bytes of a run, and the offsets of its fields: u32 three times, then u16 twice. */
-  export const SIZE: usize = 16;
-  export const KIND: usize = 0;
-  export const OLD_RULE: usize = 4;
-  export const NEW_RULE: usize = 8;
-  export const FIRST: usize = 12;
-  export const LAST: usize = 14;
-}
+import { RUN } from "./answers";
 
 /** A list of runs. Unmanaged: it is freed by hand. */
 @unmanaged

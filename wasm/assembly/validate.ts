@@ -6,6 +6,7 @@
  */
 
 import { ADDRESS_SIZE, isIPv4At, isMulticastAt, isUnspecifiedAt } from "./address";
+import { POLICY, UNDECIDED, VERDICT } from "./answers";
 import { ConflictSearch } from "./conflicts";
 import { CAPABILITY, CODE, IP_PROTOCOL, NO_RULE, RECORD, RULE_FLAG } from "./layout";
 import {
@@ -20,32 +21,6 @@ import {
 } from "./records";
 import { grant, reach } from "./steps";
 import { portAt } from "./text";
-
-/** Offsets in bytes of what `validateTable` answers, u32 each. */
-export namespace VERDICT {
-  export const RULE: usize = 0;
-  export const OTHER_RULE: usize = 4;
-  export const SOCKETS: usize = 8;
-  export const SIZE: usize = 12;
-}
-
-/** Offsets in bytes of what a table is measured by, u32 each, then the default target and the machine's addresses. */
-export namespace POLICY {
-  /** Bits of `CAPABILITY`. */
-  export const CAPABILITIES: usize = 0;
-  export const MAX_RULES: usize = 4;
-  export const MAX_SOCKETS: usize = 8;
-  /** Whether targets are reached where the rules listen, so that a rule can forward to itself. */
-  export const SAME_NAMESPACE: usize = 12;
-  /** Whether there is a default target. */
-  export const HAS_TARGET: usize = 16;
-  /** How many addresses follow the default target: those of the machine, beside the loopback ones. */
-  export const LOCAL_COUNT: usize = 20;
-  export const ADDRESSES: usize = 24;
-}
-
-/** What `stepValidation` returns instead of a `CODE` as long as there is more to do. */
-export const UNDECIDED: u32 = 0xffff_ffff;
 
 /** `lo` and zeros, as a little-endian number. */
 const LOOPBACK_INTERFACE: u64 = 0x6f6c;
