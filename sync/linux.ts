@@ -16,6 +16,7 @@ import { systemError } from "./errno.ts";
 import { foundCapabilities } from "./linux/capabilities.ts";
 import { DescriptorBudget } from "./linux/descriptors.ts";
 import { type Libc, openLibc } from "./linux/libc.ts";
+import type { LinuxListener } from "./linux/listener.ts";
 import { portsForUdpPeers } from "./linux/local_ports.ts";
 import { Namespace } from "./linux/namespaces.ts";
 import { Pipes } from "./linux/pipes.ts";
@@ -116,11 +117,14 @@ class LinuxBackend implements Backend {
   readonly #listenNamespace: Namespace | undefined;
   readonly #tcpFlows: TcpFlows;
   readonly #udpFlows: UdpFlows;
-  readonly #listeners = new Set<Listener>();
+  /** By descriptor: keeping thousands of them in a set is a good part of what they cost beside the kernel. */
+  readonly #listeners: (Listener | undefined)[] = [];
+  #listenerCount = 0;
   readonly #opened: AsyncDisposableStack;
-  readonly #closed = (listener: Listener) => {
+  readonly #closed = (descriptor: number) => {
     this.#reactor.stayAwake();
-    this.#listeners.delete(listener);
+    this.#listeners[descriptor] = undefined;
+    this.#listenerCount--;
     this.#budget.use(-1);
   };
   #disposed = false;
@@ -165,7 +169,7 @@ class LinuxBackend implements Backend {
 
   get counts(): BackendCounts {
     return {
-      listeners: this.#listeners.size,
+      listeners: this.#listenerCount,
       tcpFlows: this.#tcpFlows.count,
       udpFlows: this.#udpFlows.count,
     };
@@ -174,7 +178,8 @@ class LinuxBackend implements Backend {
   open(endpoint: Endpoint, route: Route): Listener {
     this.#check(endpoint);
     const listener = this.#listen(endpoint, route);
-    this.#listeners.add(listener);
+    this.#listeners[listener.descriptor] = listener;
+    this.#listenerCount++;
     this.#budget.use(1);
     return listener;
   }
@@ -187,12 +192,12 @@ class LinuxBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners) listener?.close();
     await this.#opened.disposeAsync();
   }
 
   /** Looks at the route before it touches anything. */
-  #listen(endpoint: Endpoint, route: Route): Listener {
+  #listen(endpoint: Endpoint, route: Route): LinuxListener {
     checkRoute(route);
     switch (endpoint.protocol) {
       case "tcp": {
@@ -213,7 +218,7 @@ class LinuxBackend implements Backend {
     if (this.#disposed) {
       throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
     }
-    const full = this.#listeners.size >= this.#budget.maxListeners || !this.#budget.admits(1);
+    const full = this.#listenerCount >= this.#budget.maxListeners || !this.#budget.admits(1);
     if (full) throw bindErrorOf(endpoint, systemError("EMFILE"));
   }
 }

@@ -42,7 +42,7 @@ export async function ruleOutcomes(
     const known = byRule.get(place);
     if (known === undefined) byRule.set(place, [failure]);
     else known.push(failure);
-    if (slices.over) await slices.next();
+    if (slices.overAfterSmallStep()) await slices.next();
   }
   const outcomes: RuleOutcome[] = [];
   for (const group of byRule.values()) {

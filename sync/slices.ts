@@ -18,6 +18,12 @@ import type { Steps } from "../codec/steps.ts";
 const SLICE = 1;
 
 /**
+ * Small steps between two looks at the clock, which cost 0.25 µs each, a quarter of what it takes to point a socket at its new
+ * rule (255 rules in a transaction of 1 ms). The longest such step, opening a port over Deno's sockets, takes 40 µs.
+ */
+const SMALL_STEPS_PER_LOOK = 8;
+
+/**
  * Lets the event loop run whenever a slice's time is used up.
  *
  *     for (const step of work) {
@@ -27,10 +33,16 @@ const SLICE = 1;
  */
 export class Slices {
   #end = performance.now() + SLICE;
+  #smallSteps = 0;
 
   /** Whether the time of this slice is used up. To be asked between two steps: awaiting costs more than a small step. */
   get over(): boolean {
     return performance.now() >= this.#end;
+  }
+
+  /** The same after a step of a few microseconds: looks at the clock only now and then. */
+  overAfterSmallStep(): boolean {
+    return ++this.#smallSteps % SMALL_STEPS_PER_LOOK === 0 && this.over;
   }
 
   /** Resolves when the event loop has had its turn, and a new slice begins. */

@@ -248,7 +248,7 @@ export function bindError(error: unknown): BindError {
   throw error;
 }
 
-/** Does something with one after the other, in slices. */
+/** Does something small with one after the other, in slices. */
 export async function inSlices<Item>(
   items: Iterable<Item>,
   slices: Slices,
@@ -257,11 +257,11 @@ export async function inSlices<Item>(
   for (const item of items) {
     const pending = step(item);
     if (pending !== undefined) await pending;
-    if (slices.over) await slices.next();
+    if (slices.overAfterSmallStep()) await slices.next();
   }
 }
 
-/** Does something with every port of these runs, in slices. */
+/** Does something small with every port of these runs, in slices. */
 async function eachPort<Run extends EndpointRun>(
   runs: Iterable<Run>,
   slices: Slices,
@@ -271,7 +271,7 @@ async function eachPort<Run extends EndpointRun>(
     for (let port = run.first; port <= run.last; port++) {
       const pending = step(run, port);
       if (pending !== undefined) await pending;
-      if (slices.over) await slices.next();
+      if (slices.overAfterSmallStep()) await slices.next();
     }
   }
 }

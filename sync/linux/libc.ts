@@ -40,12 +40,7 @@ const FIRST = {
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   /** On a thread of its own, until something happens. */
-  epoll_wait_aside: {
-    name: "epoll_wait",
-    parameters: ["i32", "buffer", "i32", "i32"],
-    result: "i32",
-    nonblocking: true,
-  },
+  poll_aside: { name: "poll", parameters: ["buffer", "usize", "i32"], result: "i32", nonblocking: true },
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
@@ -122,6 +117,7 @@ export const C = {
   EPOLLHUP: 0x010,
   EPOLLRDHUP: 0x2000,
   EPOLLET: 0x80000000,
+  POLLIN: 0x001,
   EFD_NONBLOCK: 0o4000,
   EFD_CLOEXEC: 0o2000000,
   CLONE_NEWNET: 0x40000000,
@@ -151,6 +147,7 @@ export function epollEventLayout(
 /** Bytes of structs, and of their fields from the start. All of them are little-endian but for the network's own. */
 export const LAYOUT = {
   epoll_event: epollEventLayout(Deno.build.arch),
+  pollfd: { size: 8, fd: 0, events: 4, revents: 6 },
   iovec: { size: 16, iov_base: 0, iov_len: 8 },
   msghdr: {
     size: 56,

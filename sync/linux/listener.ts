@@ -29,15 +29,15 @@ export abstract class LinuxListener implements Listener, Source {
   readonly endpoint: Endpoint;
   readonly socketId: number = nextSocketId();
   parked = false;
-  protected readonly descriptor: number;
+  readonly descriptor: number;
   readonly #parts: ListenerParts;
-  readonly #closed: (listener: Listener) => void;
+  readonly #closed: (descriptor: number) => void;
   #route: Route;
   #target: SocketAddress | undefined;
   #open = true;
 
   /**
-   * Takes over the descriptor of a socket that is bound to `endpoint`; `closed` is called once.
+   * Takes over the descriptor of a socket that is bound to `endpoint`; `closed` is called with it once.
    *
    * @throws {BindError} if the system doesn't let it be watched; the descriptor is closed then
    */
@@ -46,7 +46,7 @@ export abstract class LinuxListener implements Listener, Source {
     endpoint: Endpoint,
     route: Route,
     descriptor: number,
-    closed: (listener: Listener) => void,
+    closed: (descriptor: number) => void,
   ) {
     this.#parts = parts;
     this.endpoint = endpoint;
@@ -73,7 +73,7 @@ export abstract class LinuxListener implements Listener, Source {
     this.abandon();
     this.#parts.reactor.remove(this.descriptor);
     this.#parts.libc.call.close(this.descriptor);
-    this.#closed(this);
+    this.#closed(this.descriptor);
   }
 
   abstract ready(events: number): void;

@@ -1,6 +1,6 @@
 /**
- * The event loop of the Linux backend: one epoll set, served by the JavaScript thread, and a second one that only tells
- * that the first has something.
+ * The event loop of the Linux backend: one epoll set, served by the JavaScript thread, and a thread of the runtime's that
+ * only tells that it has something.
  *
  * Theory of operation. Waiting costs a change of threads, so it is done only when there is nothing else to do:
  *
@@ -9,21 +9,22 @@
  *        └──── last one is removed ◀───────┴───────────────────────────────┘ └── event loop has its turn
  *
  * - resting: nothing is registered, nothing keeps the process alive.
- * - waiting: one `epoll_wait` without a time-out, on the second set, is under way on a thread of the runtime's pool. There
- *   are no timers and no wake-ups. An eventfd in that set ends it when there is work that no socket tells of.
+ * - waiting: one `poll` of the set, without a time-out, is under way on a thread of the runtime's pool. There are no timers
+ *   and no wake-ups. An eventfd beside the set, the bell, ends it when there is work that no socket tells of. (A second set
+ *   with the first one in it would do as well, but makes adding to the first more expensive: the kernel looks for loops.)
  * - working: `epoll_wait` is called with time-out 0 as long as it finds something, or something did so shortly before.
  *
  * That a wait has ended is heard late while the JavaScript thread has long work of its own: the runtime asks what other
  * threads have done only every few turns of its event loop. Whoever does such work in slices calls `stayAwake` in each of
  * them; then every turn serves the sockets, whatever becomes of the wait, until that work has been over for some slices.
- * That is why the wait takes no events: they would be stuck in it. A slice of that work is long for a round trip, so every
- * few calls of `stayAwake` serve the sockets there and then, for a short while.
+ * That is why the wait takes no events, as an `epoll_wait` would: they would be stuck in it. A slice of that work is long
+ * for a round trip, so every few calls of `stayAwake` serve the sockets there and then, for a short while.
  *
  * Sockets are registered once, edge-triggered, for everything. A source remembers what it was told, and is told again only
  * of news. One that stops before it is done, so that others get their share, asks for another turn with `again`. A round is
  * the events of one `epoll_wait` and then the turns asked for before it; a slice may end in the middle of one.
  *
- * Invariants: at most one `epoll_wait` is under way aside, and it alone writes to its event. A source isn't
+ * Invariants: at most one `poll` is under way aside, and it alone writes to what it is given. A source isn't
  * called any more from the moment it is removed: descriptors are used again, so an event carries the generation of the
  * source that it was registered for. No source is called while another one is.
  *
@@ -56,6 +57,7 @@ const MAX_EMPTY_SLICES = 8;
 /** What every socket is registered for. */
 const INTEREST = (C.EPOLLIN | C.EPOLLOUT | C.EPOLLRDHUP | C.EPOLLET) | 0;
 
+const POLL = LAYOUT.pollfd;
 const EVENT = LAYOUT.epoll_event;
 const EVENT_WORDS = EVENT.size / 4;
 const DATA_WORD = EVENT.data / 4;
@@ -74,9 +76,9 @@ export class Reactor {
   now: number = performance.now();
   readonly #libc: Libc;
   readonly #epoll: number;
-  /** The second set, and the eventfd in it. */
-  readonly #door: number;
   readonly #bell: number;
+  /** What `poll` is given: the set and the bell. */
+  readonly #polled = new Uint8Array(new ArrayBuffer(2 * POLL.size));
   /** Events of the present round, and which is the next. */
   readonly #events = new EventArray();
   #eventCount = 0;
@@ -86,7 +88,8 @@ export class Reactor {
   #nextTurn = 0;
   /** Turns asked for since. */
   #asked: Source[] = [];
-  readonly #eventAside = new Uint8Array(new ArrayBuffer(EVENT.size));
+  /** Where reading the bell puts how often it was rung. */
+  readonly #rung = new Uint8Array(new ArrayBuffer(8));
   /** The event that `epoll_ctl` is given. */
   readonly #scratch = new Uint32Array(new ArrayBuffer(16));
   /** By descriptor. */
@@ -111,13 +114,17 @@ export class Reactor {
     const { call } = libc;
     this.#epoll = call.epoll_create1(C.EPOLL_CLOEXEC);
     if (this.#epoll < 0) throw systemFailure("Can't make an epoll set", lastError(libc));
-    this.#door = call.epoll_create1(C.EPOLL_CLOEXEC);
     this.#bell = call.eventfd(0, C.EFD_NONBLOCK | C.EFD_CLOEXEC);
-    // What wasn't made can't be watched either.
-    if (this.#watch(this.#door, this.#epoll, C.EPOLLIN) && this.#watch(this.#door, this.#bell, INTEREST)) return;
-    const error = lastError(libc);
-    this.#close();
-    throw systemFailure("Can't make an epoll set with an eventfd", error);
+    if (this.#bell < 0) {
+      const error = lastError(libc);
+      call.close(this.#epoll);
+      throw systemFailure("Can't make an eventfd", error);
+    }
+    const polled = new DataView(this.#polled.buffer);
+    for (const [index, descriptor] of [this.#epoll, this.#bell].entries()) {
+      polled.setInt32(index * POLL.size + POLL.fd, descriptor, true);
+      polled.setInt16(index * POLL.size + POLL.events, C.POLLIN, true);
+    }
   }
 
   /**
@@ -127,7 +134,7 @@ export class Reactor {
    */
   add(descriptor: number, source: Source): boolean {
     this.#generation = (this.#generation + 1) | 0;
-    if (!this.#watch(this.#epoll, descriptor, INTEREST, this.#generation)) return false;
+    if (!this.#watch(descriptor, this.#generation)) return false;
     source.generation = this.#generation;
     this.#sources[descriptor] = source;
     if (this.#count++ === 0) this.#start();
@@ -164,13 +171,8 @@ export class Reactor {
     this.#wake();
     await this.#waiting;
     await this.#attending;
-    this.#close();
-  }
-
-  #close(): void {
-    for (const descriptor of [this.#bell, this.#door, this.#epoll]) {
-      if (descriptor >= 0) this.#libc.call.close(descriptor);
-    }
+    this.#libc.call.close(this.#bell);
+    this.#libc.call.close(this.#epoll);
   }
 
   #wake(): void {
@@ -187,8 +189,9 @@ export class Reactor {
     while (this.#count > 0 && !this.#disposed) {
       this.#state = "waiting";
       // A signal ends it with an error that only the other thread knows; what else is wrong, the next round finds.
-      await call.epoll_wait_aside(this.#door, this.#eventAside, 1, -1);
+      await call.poll_aside(this.#polled, 2n, -1);
       this.#state = "working";
+      if (this.#polled[POLL.size + POLL.revents] !== 0) call.read(this.#bell, this.#rung, 8n);
       await this.#work("working");
     }
     this.#state = "resting";
@@ -267,12 +270,12 @@ export class Reactor {
     return this.#eventCount + this.#turns.length > 0;
   }
 
-  #watch(set: number, descriptor: number, interest: number, generation = 0): boolean {
+  #watch(descriptor: number, generation: number): boolean {
     const event = this.#scratch;
-    event[EVENT.events / 4] = interest;
+    event[EVENT.events / 4] = INTEREST;
     event[DATA_WORD] = descriptor;
     event[DATA_WORD + 1] = generation;
-    return this.#libc.call.epoll_ctl(set, C.EPOLL_CTL_ADD, descriptor, event) === 0;
+    return this.#libc.call.epoll_ctl(this.#epoll, C.EPOLL_CTL_ADD, descriptor, event) === 0;
   }
 }
 

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Endpoint, Listener, Route } from "../backend.ts";
+import type { Endpoint, Route } from "../backend.ts";
 import { C, ERRNO } from "./libc.ts";
 import { LinuxListener } from "./listener.ts";
 import { allowReuse, closeWithReset, tuneConnection } from "./sockets.ts";
@@ -37,7 +37,7 @@ export class LinuxTcpListener extends LinuxListener {
     endpoint: Endpoint,
     route: Route,
     descriptor: number,
-    closed: (listener: Listener) => void,
+    closed: (descriptor: number) => void,
   ) {
     super(flows, endpoint, route, descriptor, closed);
     this.#flows = flows;

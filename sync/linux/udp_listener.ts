@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { Endpoint, Listener, Route } from "../backend.ts";
+import type { Endpoint, Route } from "../backend.ts";
 import { BATCH, CONTROL_STRIDE, NAME_STRIDE } from "./datagrams.ts";
 import { C, ERRNO } from "./libc.ts";
 import { LinuxListener } from "./listener.ts";
@@ -34,7 +34,7 @@ export class LinuxUdpListener extends LinuxListener {
     endpoint: Endpoint,
     route: Route,
     descriptor: number,
-    closed: (listener: Listener) => void,
+    closed: (descriptor: number) => void,
   ) {
     super(flows, endpoint, route, descriptor, closed);
     this.#flows = flows;

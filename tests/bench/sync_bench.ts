@@ -55,7 +55,7 @@ if (!short) {
   console.log(`${PORTS} TCP ports, medians of ${ROUNDS} rounds in ms; in parentheses the lowest and the highest\n`);
 }
 await measure("linux", linuxBackend);
-await measure("portable", portableBackend);
+if (!Deno.args.includes("--linux")) await measure("portable", portableBackend);
 if (short) console.log("Works: updates of many ports with both backends, and relaying meanwhile");
 
 async function measure(name: "linux" | "portable", make: () => Backend): Promise<void> {

@@ -10,6 +10,7 @@ const HEADERS = [
   "fcntl.h",
   "netinet/in.h",
   "netinet/tcp.h",
+  "poll.h",
   "sched.h",
   "stddef.h",
   "sys/epoll.h",
