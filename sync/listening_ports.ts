@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ListeningSocket, parseSocketList } from "../codec/socket_list.ts";
+import { type ListeningSocket, parseSocketList, parsingSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
 import type { ListeningPorts } from "../codec/table.ts";
 import { Slices } from "./slices.ts";
@@ -20,8 +20,8 @@ const LISTS = [
   ["udp", "/proc/thread-self/net/udp6"],
 ] as const satisfies readonly (readonly [Protocol, string])[];
 
-/** Reads a file of the kernel's; `undefined` if there is none, as on a kernel without IPv6. */
-export type ListReader = (path: string) => string | undefined | Promise<string | undefined>;
+/** Reads a file of the kernel's; resolves to `undefined` if there is none, as on a kernel without IPv6. */
+export type ListReader = (path: string) => Promise<string | undefined>;
 
 /** All listening sockets that the lists show. Throws what reading them throws. */
 export function listeningSockets(): ListeningSocket[] {
@@ -29,8 +29,8 @@ export function listeningSockets(): ListeningSocket[] {
 }
 
 /**
- * The ports of those sockets that `isOwn` doesn't claim. A list takes the kernel up to some milliseconds: they are read by
- * another thread, unless `read` does it here, and relaying goes on between any two of them.
+ * The ports of those sockets that `isOwn` doesn't claim. On a busy machine the lists have a line for each of thousands of
+ * connections: another thread reads them, and relaying goes on while they are looked through.
  */
 export async function listeningPorts(
   isOwn: (socket: ListeningSocket) => boolean,
@@ -39,7 +39,7 @@ export async function listeningPorts(
   const ports = { tcp: new Set<number>(), udp: new Set<number>() };
   const slices = new Slices();
   for (const [protocol, path] of LISTS) {
-    for (const socket of parseSocketList(await read(path) ?? "", protocol)) {
+    for (const socket of await slices.run(parsingSocketList(await read(path) ?? "", protocol))) {
       if (!isOwn(socket)) ports[protocol].add(socket.port);
       if (slices.over) await slices.next();
     }

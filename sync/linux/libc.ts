@@ -67,6 +67,8 @@ const FURTHER = {
   eventfd_write: { parameters: ["i32", "u64"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  /** On a thread of its own. */
+  read_aside: { name: "read", parameters: ["i32", "buffer", "usize"], result: "i32", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The constants, under their names in C. */

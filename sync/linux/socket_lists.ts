@@ -1,34 +1,48 @@
 /**
  * The kernel's lists of sockets of another network namespace.
  *
+ * A list is of the namespace that it was opened in: only for that this thread enters it. Another thread reads it, because
+ * the kernel goes through the connections of all namespaces for it.
+ *
  * @module
  */
 
 import { PestoError } from "../../codec/errors.ts";
 import { errorText } from "../errno.ts";
 import type { ListReader } from "../listening_ports.ts";
-import { openLibc } from "./libc.ts";
+import { type Libc, openLibc } from "./libc.ts";
 import { Namespace } from "./namespaces.ts";
-import { readSystemFile } from "./system_file.ts";
+import { openSystemFile, readAside } from "./system_file.ts";
 
 /**
  * Reads the lists of the namespace at `path`.
  *
- * @throws {PestoError} from each read, with the system's error as its code, if the namespace can't be entered
+ * @throws {PestoError} (as a rejection) from each read, with the system's error as its code, if the namespace can't be
+ * entered
  */
 export function namespaceReader(path: string): ListReader {
-  return (file) => {
+  return async (file) => {
     using libc = openLibc();
-    using namespace = new Namespace(libc, path);
-    return namespace.within<string | undefined>(() => readIfThere(file), (error) => {
-      throw new PestoError(error.name, `Can't read "${file}" in network namespace "${path}": ${errorText(error)}`);
-    });
+    const descriptor = openWithin(libc, path, file);
+    if (descriptor === undefined) return undefined;
+    try {
+      return await readAside(libc, descriptor, file);
+    } finally {
+      libc.call.close(descriptor);
+    }
   };
 }
 
-function readIfThere(file: string): string | undefined {
+function openWithin(libc: Libc, path: string, file: string): number | undefined {
+  using namespace = new Namespace(libc, path);
+  return namespace.within<number | undefined>(() => openIfThere(libc, file), (error) => {
+    throw new PestoError(error.name, `Can't read "${file}" in network namespace "${path}": ${errorText(error)}`);
+  });
+}
+
+function openIfThere(libc: Libc, file: string): number | undefined {
   try {
-    return readSystemFile(file);
+    return openSystemFile(libc, file);
   } catch (error) {
     if (error instanceof PestoError && error.code === "ENOENT") return undefined;
     throw error;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PestoError } from "../../codec/errors.ts";
 import { C, cString, lastError, type Libc, openLibc, systemFailure } from "./libc.ts";
 
 /** Bytes per read: more than the kernel hands out at once. */
@@ -20,12 +21,40 @@ let piece: Uint8Array<ArrayBuffer> | undefined;
  */
 export function readSystemFile(path: string): string {
   using libc = openLibc();
-  const descriptor = libc.call.open(cString(path), C.O_RDONLY | C.O_CLOEXEC);
-  if (descriptor < 0) throw systemFailure(`Can't read "${path}"`, lastError(libc));
+  const descriptor = openSystemFile(libc, path);
   try {
     return readAll(libc, descriptor, path);
   } finally {
     libc.call.close(descriptor);
+  }
+}
+
+/**
+ * Opens a file of the kernel's for reading.
+ *
+ * @throws {PestoError} with the system's error as its code, as `ENOENT`
+ */
+export function openSystemFile(libc: Libc, path: string): number {
+  const descriptor = libc.call.open(cString(path), C.O_RDONLY | C.O_CLOEXEC);
+  if (descriptor < 0) throw systemFailure(`Can't read "${path}"`, lastError(libc));
+  return descriptor;
+}
+
+/**
+ * The whole text of an open file, which the kernel may take long to write: another thread waits for it.
+ *
+ * @throws {PestoError} (as a rejection) with the code `internal` if it can't be read
+ */
+export async function readAside(libc: Libc, descriptor: number, path: string): Promise<string> {
+  const into = new Uint8Array(new ArrayBuffer(PIECE));
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const length = await libc.call.read_aside(descriptor, into, BigInt(PIECE));
+    // Which error it was, only the other thread knows.
+    if (length < 0) throw new PestoError("internal", `Can't read "${path}": the system gave an error`);
+    if (length === 0) return text + decoder.decode();
+    text += decoder.decode(into.subarray(0, length), { stream: true });
   }
 }
 
