@@ -28,6 +28,7 @@ import { LinuxTcpListener } from "./linux/tcp_listener.ts";
 import { UdpFlows } from "./linux/udp_flows.ts";
 import { LinuxUdpListener } from "./linux/udp_listener.ts";
 import { Episode } from "./episode.ts";
+import { attending } from "./slices.ts";
 import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 export { listenOnLinux } from "./linux/control_listener.ts";
@@ -122,7 +123,6 @@ class LinuxBackend implements Backend {
   #listenerCount = 0;
   readonly #opened: AsyncDisposableStack;
   readonly #closed = (descriptor: number) => {
-    this.#reactor.stayAwake();
     this.#listeners[descriptor] = undefined;
     this.#listenerCount--;
     this.#budget.use(-1);
@@ -163,6 +163,7 @@ class LinuxBackend implements Backend {
     this.#opened.use(opened.move());
     this.#opened.use(budget);
     this.#opened.use(reactor);
+    this.#opened.use(attending(() => reactor.attend()));
     this.#opened.use(this.#udpFlows);
     this.#opened.use(this.#tcpFlows);
   }
@@ -214,7 +215,6 @@ class LinuxBackend implements Backend {
   }
 
   #check(endpoint: Endpoint): void {
-    this.#reactor.stayAwake();
     if (this.#disposed) {
       throw new PestoError("internal", `Can't listen on ${endpointText(endpoint)}: the backend is disposed of`);
     }

@@ -41,7 +41,7 @@ export async function listeningPorts(
   for (const [protocol, path] of LISTS) {
     for (const socket of await slices.run(parsingSocketList(await read(path) ?? "", protocol))) {
       if (!isOwn(socket)) ports[protocol].add(socket.port);
-      if (slices.over) await slices.next();
+      if (slices.over()) await slices.next();
     }
   }
   return ports;

@@ -48,7 +48,7 @@ export async function ruleOutcomes(
   for (const group of byRule.values()) {
     const outcome = outcomeOf(group.sort((a, b) => a.endpoint.port - b.endpoint.port), ruleOf);
     if (outcome !== undefined) outcomes.push(outcome);
-    if (slices.over) await slices.next();
+    if (slices.over()) await slices.next();
   }
   return outcomes.sort((a, b) => a.pif - b.pif || a.rule - b.rule);
 }

@@ -140,7 +140,7 @@ async function encode({ revision, tables }: State): Promise<Uint8Array<ArrayBuff
       const to = Math.min(from + RECORDS_PER_FRAME, table.length);
       table.copyRecords(from, to, bytes.subarray(at));
       for (let rule = from; rule < to; rule++, at += RECORD_SIZE) fields.setBigUint64(at + RECORD.STATUS, 0n);
-      if (slices.over) await slices.next();
+      if (slices.over()) await slices.next();
     }
   }
   return bytes;

@@ -1,5 +1,5 @@
 import type { Steps } from "../../codec/steps.ts";
-import { Slices } from "../../sync/slices.ts";
+import { attending, Slices } from "../../sync/slices.ts";
 import { assert, assertEquals, assertRejects } from "../assert.ts";
 
 /** Takes at least so many milliseconds of the processor. */
@@ -34,4 +34,34 @@ Deno.test("run() rejects with what the work throws, and lets it tidy up", async 
   };
   await assertRejects(() => new Slices().run(work()), RangeError, "Can't go on");
   assert(tidied);
+});
+
+Deno.test("run() calls those who attend between steps within a slice, until they are disposed of", async () => {
+  let attended = 0;
+  const during: number[] = [];
+  const work = function* (): Steps<void> {
+    for (let step = 0; step < 3; step++) {
+      busy(0.3);
+      yield;
+      during.push(attended);
+    }
+  };
+  {
+    using _attending = attending(() => attended++);
+    await new Slices().run(work());
+  }
+  assertEquals(during, [1, 2, 3]);
+  await new Slices().run(work());
+  assertEquals(attended, 3);
+});
+
+Deno.test("overAfterSmallStep() looks at the clock, and lets others attend, only now and then", () => {
+  let attended = 0;
+  using _attending = attending(() => attended++);
+  const slices = new Slices();
+  busy(2);
+  const answers = Array.from({ length: 16 }, () => slices.overAfterSmallStep());
+  assertEquals(answers.filter((over) => over).length, 2);
+  assertEquals(answers.slice(0, 7), new Array(7).fill(false));
+  assertEquals(attended >= 1 && attended <= 2, true);
 });
