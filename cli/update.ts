@@ -230,7 +230,7 @@ async function tell(result: UpdateResult, here: Try): Promise<ExitStatus> {
     output.print(
       json
         ? jsonText(resultJson(path, session.dialect, result, { failures, changes }))
-        : changesText(changes) + checkText(result),
+        : changesText(changes) + (wasTried(result) ? checkText(result) : ""),
     );
     return status;
   }
@@ -296,6 +296,11 @@ function verify({ session, edit: { tables }, wanted: { path, debug }, output }: 
 function isOfThisSide(error: unknown): boolean {
   if (error instanceof ProtocolError || error instanceof DeadlineError) return false;
   return error instanceof PestoError && error.code !== "unreachable";
+}
+
+/** Whether a check got as far as trying the sockets: a table that isn't valid has no counts. */
+function wasTried({ outcome }: UpdateResult): boolean {
+  return outcome === "done" || outcome === "rolled-back";
 }
 
 /** Whether the table in force is another one than before, or serves less. */

@@ -92,3 +92,11 @@ Deno.test("pesto --check shows like a diff what would change", async () => {
   const { stdout } = await captured(["--check", "-t", it.other, it.path]);
   assertEquals(stdout, `  HOST\n- ${present}\n+ ${other}\nWould keep 0 sockets, open 1, retire 1; 0 would fail\n`);
 });
+
+Deno.test("pesto --check has no counts of a table that isn't valid", async () => {
+  await using it = await served();
+  const toItself = it.other.replace(":1", "");
+  const { status, stdout } = await captured(["--check", "-A", "-t", toItself, it.path]);
+  const text = (it.texts[2] ?? "").replace("=>  1", `=>  ${toItself.split("/")[1]}`);
+  assertEquals([status, stdout], [1, `  HOST\n+ ${text}\n`]);
+});
