@@ -20,6 +20,7 @@ import { TcpFlows } from "./portable/tcp_flows.ts";
 import { TcpPorts } from "./portable/tcp_ports.ts";
 import { UdpFlows } from "./portable/udp_flows.ts";
 import { UdpPorts } from "./portable/udp_ports.ts";
+import { needingTurns } from "./slices.ts";
 import { relayBounds, tcpLimit, udpLimit } from "./relay_limits.ts";
 
 /** What is taken for options that aren't given. Bounds leave room under a limit of 16,384 file descriptors. */
@@ -30,6 +31,14 @@ const DEFAULTS = {
   udpIdle: 120_000,
   connectTimeout: 10_000,
 } as const;
+
+/**
+ * Turns of Deno's event loop after which it looks at its sockets, while there is something to do in each turn: the
+ * `event_interval` of tokio, which it runs on. A turn with nothing in it takes 4 µs. While 10,000 ports were opened and
+ * closed in 0.3 s each, 99.9 % of relayed round trips took at most 280 to 430 ms with one turn between slices, and 41 with
+ * these; what is left are the collector's pauses.
+ */
+const TURNS_PER_LOOK = 61;
 
 /**
  * A backend of Deno's own sockets. Its capabilities are what was found to work when it was made.
@@ -48,6 +57,7 @@ class PortableBackend implements Backend {
   readonly #tcpPorts: TcpPorts;
   readonly #udpPorts: UdpPorts;
   readonly #maxListeners = maxListeners();
+  readonly #need = needingTurns(TURNS_PER_LOOK);
   #disposed = false;
 
   constructor(options: BackendOptions) {
@@ -81,6 +91,7 @@ class PortableBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
+    this.#need[Symbol.dispose]();
     await Promise.all([this.#tcpPorts.close(), this.#udpPorts.close(), this.#tcpFlows.abort()]);
   }
 

@@ -2,10 +2,14 @@
  * Long work in slices, so that relaying never waits for it.
  *
  * Theory of operation. Whoever does such work asks between its steps whether the slice is over, and if so lets the event
- * loop have a turn. A turn is enough for what the runtime relays itself. Others relay with calls of their own, and say so
- * (`attending`): these are called within the slices, too, whenever ATTENDANCE has passed since they were called last. All of
- * it runs on one thread, so they see everything between two steps, and whoever does the work must leave nothing half done
- * there.
+ * loop have a turn. For who relays that may be too seldom, and they say so:
+ *
+ * - `attending`: they relay with calls of their own, and are called within the slices, too, whenever ATTENDANCE has passed
+ *   since they were called last.
+ * - `needingTurns`: the runtime relays for them, and takes several turns before it looks for what came in.
+ *
+ * All of it runs on one thread, so they see everything between two steps, and whoever does the work must leave nothing half
+ * done there.
  *
  * @module
  */
@@ -40,6 +44,16 @@ export function attending(attend: () => void): Disposable {
   return { [Symbol.dispose]: () => attendants.delete(attend) };
 }
 
+/** How many turns those want who need more than one. */
+const turnsNeeded = new Set<{ readonly turns: number }>();
+
+/** Has the event loop have at least so many turns between two slices, until it is disposed of. */
+export function needingTurns(turns: number): Disposable {
+  const need = { turns };
+  turnsNeeded.add(need);
+  return { [Symbol.dispose]: () => turnsNeeded.delete(need) };
+}
+
 /**
  * Lets the event loop run whenever a slice's time is used up.
  *
@@ -70,9 +84,11 @@ export class Slices {
     return ++this.#smallSteps % SMALL_STEPS_PER_LOOK === 0 && this.over();
   }
 
-  /** Resolves when the event loop has had its turn, and a new slice begins. */
+  /** Resolves when the event loop has had its turn, or turns, and a new slice begins. */
   async next(): Promise<void> {
-    await setImmediate();
+    let most = 1;
+    for (const { turns } of turnsNeeded) most = Math.max(most, turns);
+    for (let turn = 0; turn < most; turn++) await setImmediate();
     const now = performance.now();
     this.#end = now + SLICE;
     this.#attendance = now + ATTENDANCE;

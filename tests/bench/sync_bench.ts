@@ -2,13 +2,13 @@
  * How long it takes to open and to close thousands of ports in one update, beside a bare loop of system calls, and what
  * relaying notices of it. All in one run on one machine over loopback, so that only the ratios count.
  *
- *     deno run -A tests/bench/sync_bench.ts [--short]
+ *     deno run -A tests/bench/sync_bench.ts [--short] [--linux]
  *
  * Each round measures the bare loop, then the sockets of a backend alone (`SocketSet`), then an update as a client makes it
  * (connecting included), every other round the other way round. The first WARM_UP rounds don't count: the compiler has not
  * seen to any of it then. Each figure is the median of ROUNDS, each ratio the median of the ratios within the rounds.
  * Afterwards FLOWS connections talk through the server from another thread while it makes more such updates; the bar for
- * their round trips is what 99.9 % of them take at most. `--short` opens few ports once and only asserts that it works.
+ * their round trips is what 99.9 % of them take at most. `--short` opens few ports once and only asserts that it works; `--linux` leaves out the portable backend.
  *
  * @module
  */

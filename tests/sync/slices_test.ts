@@ -1,5 +1,6 @@
+import { setImmediate } from "node:timers";
 import type { Steps } from "../../codec/steps.ts";
-import { attending, Slices } from "../../sync/slices.ts";
+import { attending, needingTurns, Slices } from "../../sync/slices.ts";
 import { assert, assertEquals, assertRejects } from "../assert.ts";
 
 /** Takes at least so many milliseconds of the processor. */
@@ -64,4 +65,27 @@ Deno.test("overAfterSmallStep() looks at the clock, and lets others attend, only
   assertEquals(answers.filter((over) => over).length, 2);
   assertEquals(answers.slice(0, 7), new Array(7).fill(false));
   assertEquals(attended >= 1 && attended <= 2, true);
+});
+
+Deno.test("next() lets the event loop have as many turns as somebody needs, until that is disposed of", async () => {
+  let turns = 0;
+  let counting = true;
+  const count = () => {
+    turns++;
+    if (counting) setImmediate(count);
+  };
+  setImmediate(count);
+  const slices = new Slices();
+  const turnsOfNext = async () => {
+    const before = turns;
+    await slices.next();
+    return turns - before;
+  };
+  {
+    using _few = needingTurns(10);
+    using _many = needingTurns(20);
+    assert(await turnsOfNext() >= 20);
+  }
+  assert(await turnsOfNext() < 10);
+  counting = false;
 });
