@@ -26,10 +26,10 @@ import type { Steps } from "../codec/steps.ts";
  */
 const SLICE = 1;
 /** Milliseconds of work after which those are called who attend: as long as they may take for it. */
-const ATTENDANCE = 0.2;
+export const ATTENDANCE = 0.2;
 /**
- * Small steps between two looks at the clock, which cost 0.25 µs each, a quarter of what it takes to point a socket at its new
- * rule (255 rules in a transaction of 1 ms). The longest such step, opening a port over Deno's sockets, takes 40 µs.
+ * Small steps between two looks at the clock, which cost 0.25 µs each, a quarter of what it takes to point a socket at its
+ * new rule (255 rules in a transaction of 1 ms). The longest such step, opening a port over Deno's sockets, takes 40 µs.
  */
 const SMALL_STEPS_PER_LOOK = 8;
 

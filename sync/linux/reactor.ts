@@ -15,10 +15,10 @@
  * - working: `epoll_wait` is called with time-out 0 as long as it finds something, or something did so shortly before.
  *
  * That a wait has ended is heard late while the JavaScript thread has long work of its own: the runtime asks what other
- * threads have done only every few turns of its event loop. Whoever does such work in slices (`sync/slices.ts`) has `attend`
- * called between its steps, which serves the sockets there and then, for a short while; and from then on so does every turn,
- * whatever becomes of the wait, until that work has been over for some slices. That is why the wait takes no events, as an
- * `epoll_wait` would: they would be stuck in it.
+ * threads have done only every few turns of its event loop. Whoever does such work in slices (`sync/slices.ts`) has
+ * `attend` called between its steps, which serves the sockets there and then, for a short while; and from then on so does
+ * every turn, whatever becomes of the wait, until that work has been over for some slices. That is why the wait takes no
+ * events, as an `epoll_wait` would: they would be stuck in it.
  *
  * Sockets are registered once, edge-triggered, for everything. A source remembers what it was told, and is told again only
  * of news. One that stops before it is done, so that others get their share, asks for another turn with `again`. A round is
@@ -32,6 +32,7 @@
  */
 
 import { setImmediate } from "node:timers";
+import { ATTENDANCE } from "../slices.ts";
 import { C, ERRNO, lastError, LAYOUT, type Libc, systemFailure } from "./libc.ts";
 
 /** Events taken at once. */
@@ -39,11 +40,11 @@ const MAX_EVENTS = 256;
 /** What is done before the runtime's event loop has its turn; `sync/slices.ts` says what is at stake. */
 const SLICE = { milliseconds: 2, rounds: Infinity } as const;
 /**
- * Milliseconds and rounds that the sockets are served for in the midst of long work, at most. One flow that never pauses, and
- * an update of 65,535 rules on 2 cores: its longest round trip took 5 to 7 ms with 1 round, 5 to 6 with 4, as beside any
- * other busy program; without a bound the update took half as long again, since the flow always has news.
+ * What is done at most in the midst of long work. One flow that never pauses, and an update of 65,535 rules on 2 cores: its
+ * longest round trip took 5 to 7 ms with 1 round, 5 to 6 with 4, as beside any other busy program; without a bound the
+ * update took half as long again, since the flow always has news.
  */
-const ATTENDANCE = { milliseconds: 0.2, rounds: 4 } as const;
+const ATTENDING = { milliseconds: ATTENDANCE, rounds: 4 } as const;
 /** Calls of sources between two looks at the clock, which costs as much as a third of a system call. */
 const CALLS_PER_LOOK = 4;
 /**
@@ -165,7 +166,7 @@ export class Reactor {
   attend(): void {
     this.#emptySlices = 0;
     if (this.#state === "waiting") this.#attending ??= this.#attend();
-    if (this.#state !== "resting" && !this.#serving) this.#slice(ATTENDANCE);
+    if (this.#state !== "resting" && !this.#serving) this.#slice(ATTENDING);
   }
 
   /** Closes the set. Everything registered must have been removed. */

@@ -8,7 +8,8 @@
  * (connecting included), every other round the other way round. The first WARM_UP rounds don't count: the compiler has not
  * seen to any of it then. Each figure is the median of ROUNDS, each ratio the median of the ratios within the rounds.
  * Afterwards FLOWS connections talk through the server from another thread while it makes more such updates; the bar for
- * their round trips is what 99.9 % of them take at most. `--short` opens few ports once and only asserts that it works; `--linux` leaves out the portable backend.
+ * their round trips is what 99.9 % of them take at most. `--short` opens few ports once and only asserts that it works;
+ * `--linux` leaves out the portable backend.
  *
  * @module
  */
