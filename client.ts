@@ -306,6 +306,20 @@ export class Session implements Listing, Disposable {
    *
    * @throws {UpdateError} (as a rejection) if the server refuses the tables
    * @throws {PestoError} and {TypeError} (as rejections) as {@linkcode update}
+   *
+   * @example Keeping what was applied only if nothing has failed
+   * ```ts
+   * import { connect, parseSpecifier, serve } from "./mod.ts";
+   *
+   * const path = `${await Deno.makeTempDir()}/control`;
+   * await using server = await serve({ path });
+   * using session = await connect(path);
+   * const wanted = parseSpecifier("127.0.0.28/28087:80", { protocol: "tcp" });
+   * await using update = await session.stage({ HOST: wanted.kind === "rules" ? wanted.rules : [] });
+   * const { failed } = await update.apply();
+   * // Whoever leaves without a commit has the old table back.
+   * if (failed === 0) console.log((await update.commit()).revision); // 2n
+   * ```
    */
   async stage(tables: TableEdits, options: StageOptions = {}): Promise<StagedUpdate> {
     using prepared = this.#prepare("staged", tables, options);
