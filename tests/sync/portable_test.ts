@@ -2,7 +2,9 @@ import { CAPABILITY } from "../../codec/constants.ts";
 import { PestoError } from "../../codec/errors.ts";
 import { BindError } from "../../sync/backend.ts";
 import { portableBackend } from "../../sync/portable.ts";
-import { assertEquals, assertLess, assertRejects, assertThrows } from "../assert.ts";
+import { Slices } from "../../sync/slices.ts";
+import { assertEquals, assertGreater, assertLess, assertRejects, assertThrows } from "../assert.ts";
+import { EchoTarget } from "../harness.ts";
 import { backendConformance } from "./backend_conformance.ts";
 import {
   encode,
@@ -17,6 +19,9 @@ import {
 } from "./harness.ts";
 import { outputOf } from "./script.ts";
 
+/** Slices of long work beside a flow. */
+const PAUSES = 160;
+
 await backendConformance(portableBackend);
 
 Deno.test("portableBackend() has the capabilities that Deno's sockets give it", async () => {
@@ -24,6 +29,34 @@ Deno.test("portableBackend() has the capabilities that Deno's sockets give it", 
   const expected = CAPABILITY.IPV4 | CAPABILITY.TCP | CAPABILITY.UDP | CAPABILITY.ANY_TARGET;
   assertEquals(backend.capabilities & ~CAPABILITY.IPV6, expected);
   assertEquals(backend.name, "portable");
+});
+
+Deno.test("portableBackend() relays between the slices of long work", async () => {
+  using target = new EchoTarget("a");
+  await using backend = portableBackend();
+  const port = await freePort("tcp");
+  await backend.open(endpointAt("tcp", "127.0.0.1", port), routeTo(port, target.port));
+  using client = await Deno.connect({ hostname: "127.0.0.1", port });
+  assertEquals(await readSome(client), "a");
+  let roundTrips = 0;
+  let working = true;
+  const talking = (async () => {
+    while (working) {
+      await writeAll(client, encode("x"));
+      await readSome(client);
+      roundTrips++;
+    }
+  })();
+  const slices = new Slices();
+  for (let pauses = 0; pauses < PAUSES;) {
+    if (!slices.over()) continue;
+    pauses++;
+    await slices.next();
+  }
+  working = false;
+  await talking;
+  // Both ends of the flow are here as well: all in all four looks at sockets for each round trip.
+  assertGreater(roundTrips, PAUSES / 8);
 });
 
 Deno.test("portableBackend() refuses bounds that aren't positive", () => {
