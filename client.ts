@@ -26,19 +26,13 @@ import { DeadlineError, Deadlines } from "./codec/deadlines.ts";
 import type { ClientDialect, TableUpdate } from "./codec/dialect.ts";
 import { PestoError, ProtocolError } from "./codec/errors.ts";
 import { ServerDecoder } from "./codec/detect.ts";
+import { type ListedPif, type Listing, readListing } from "./codec/listing.ts";
 import { RuleTable } from "./codec/table.ts";
-import type {
-  FailedPorts,
-  Hello,
-  ListedRule,
-  PifHeader,
-  Rule,
-  RuleFailure,
-  ServerEvent,
-  UpdateHeader,
-  UpdateMode,
-  Verdict,
-} from "./codec/types.ts";
+import type { Hello, Rule, ServerEvent, UpdateHeader, UpdateMode } from "./codec/types.ts";
+import { type Answer, brokenOff, readAnswer, UpdateError, type UpdateResult } from "./codec/update_result.ts";
+
+export type { ListedPif, Listing } from "./codec/listing.ts";
+export { type ReportedPorts, type ReportedRule, UpdateError, type UpdateResult } from "./codec/update_result.ts";
 
 /** How to connect. */
 export interface ConnectOptions {
@@ -46,46 +40,6 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** Seconds that the server may take for its next bytes; 60 if absent. */
   readonly timeoutSeconds?: number;
-}
-
-/**
- * A pif as a server lists it.
- *
- * @example Which ports of a rule have no socket
- * ```ts
- * import { look, parseSpecifier, serve } from "./mod.ts";
- *
- * using taken = Deno.listen({ hostname: "127.0.0.28", port: 28084 });
- * const rules = parseSpecifier("127.0.0.28/28084-28086:80-82", { protocol: "tcp" });
- * await using server = await serve({
- *   path: `${await Deno.makeTempDir()}/control`,
- *   rules: { HOST: rules.kind === "rules" ? rules.rules.map((rule) => ({ ...rule, weak: true })) : [] },
- * });
- * const [host] = (await look(server.path)).pifs;
- * console.log(host?.rules[0]?.status, host?.failures[0]?.ports); // partial [ { first: 28084, last: 28084, errno: 98 } ]
- * ```
- */
-export interface ListedPif {
-  /** 1 to 255. */
-  readonly id: number;
-  /** What options call it, as HOST. */
-  readonly name: string;
-  /** Bits of {@linkcode CAPABILITY}. */
-  readonly capabilities: number;
-  /** Where rules without a target of their own go. */
-  readonly defaultTarget?: string;
-  /** In the order of its table. */
-  readonly rules: readonly ListedRule[];
-  /** The ports of these rules that have no socket, in the order of the rules; none from a released server, which doesn't tell. */
-  readonly failures: readonly ReportedPorts[];
-}
-
-/** What a server says of itself, and its rules. */
-export interface Listing {
-  /** Version, revision and limits. */
-  readonly hello: Hello;
-  /** In the order in which the server lists them. */
-  readonly pifs: readonly ListedPif[];
 }
 
 /** New tables by the name of their pif. Pifs that aren't named keep their rules. */
@@ -99,69 +53,12 @@ export interface UpdateOptions {
   readonly rollBackUndelivered?: boolean;
 }
 
-/** A rule that has not got all of its sockets. */
-export interface ReportedRule {
-  /** Name of its pif. */
-  readonly pif: string;
-  /** The rule, with its status. */
-  readonly rule: ListedRule;
-}
-
-/** Ports of one rule that have no socket. */
-export interface ReportedPorts {
-  /** Name of its pif. */
-  readonly pif: string;
-  /** Index of the rule in that pif's table. */
-  readonly rule: number;
-  /** In ascending order. */
-  readonly ports: readonly FailedPorts[];
-}
-
 /** How tables are to be staged. */
 export interface StageOptions {
   /** Replace whatever is in force, even if it was changed since it was listed. */
   readonly anyBase?: boolean;
   /** Seconds that the applied tables wait for their commit before they are rolled back; the server's limit if absent. */
   readonly holdSeconds?: number;
-}
-
-/** What a server did with an update, or would do. */
-export interface UpdateResult extends Verdict {
-  /** The rules whose status is not fine. */
-  readonly rules: readonly ReportedRule[];
-  /** The ports that have no socket. */
-  readonly failures: readonly ReportedPorts[];
-}
-
-/**
- * An update that the server didn't carry out. `code` is the result's.
- *
- * @example What went wrong, and where
- * ```ts
- * import { connect, serve, UpdateError } from "./mod.ts";
- *
- * const path = `${await Deno.makeTempDir()}/control`;
- * await using server = await serve({ path });
- * using session = await connect(path);
- * const rule = { protocol: "tcp", address: "*", firstPort: 0, lastPort: 0, targetPort: 80, weak: false, scan: false } as const;
- * try {
- *   await session.update({ HOST: [rule] });
- * } catch (error) {
- *   if (!(error instanceof UpdateError)) throw error;
- *   console.log(error.result.outcome, error.code, error.result.rule); // rejected port-zero 0
- * }
- * ```
- */
-export class UpdateError extends PestoError {
-  /** Name of the class. */
-  override readonly name = "UpdateError";
-  /** What the server said. */
-  readonly result: UpdateResult;
-  /** Takes the code and the sentence from the result. */
-  constructor(result: UpdateResult) {
-    super(result.code, result.sentence);
-    this.result = result;
-  }
 }
 
 /**
@@ -192,7 +89,7 @@ export async function connect(path: string, options: ConnectOptions = {}): Promi
   core();
   const connection = await connecting;
   const channel = cleanup.use(new Channel<ServerEvent>(connection, decoder));
-  const listing = await readListing(channel, deadlines);
+  const listing = await readListing(() => deadlines.step((signal) => channel.next(signal)));
   const again = () => look(path, options);
   const session = new Session(decoder.dialect, channel, deadlines, listing, again);
   cleanup.move();
@@ -492,48 +389,9 @@ export class Session implements Listing, Disposable {
     for (const chunk of gathered(chunks)) await this.#deadlines.step((signal) => this.#channel.send([chunk], signal));
   }
 
-  /**
-   * Reads up to the end of a report, to a refusal, or to the word that tables are accepted. The first of it may take as
-   * long as `patience` says, if given.
-   */
-  async #readAnswer(patience?: AbortSignal): Promise<Answer> {
-    let verdict: Verdict | undefined;
-    const rules: ReportedRule[] = [];
-    const failures: ReportedPorts[] = [];
-    for (;;) {
-      const event = await this.#nextEvent(verdict === undefined ? patience : undefined);
-      switch (event?.kind) {
-        case undefined:
-          throw brokenOff();
-        case "rejected":
-          return { kind: "result", result: { ...event.verdict, rules, failures } };
-        case "accepted":
-          return { kind: "accepted" };
-        case "result":
-          verdict = event.verdict;
-          break;
-        case "rules": {
-          using table = RuleTable.ofRecords(event.records);
-          const pif = this.#pifName(event.pif);
-          rules.push(...table.listedRules().map((rule) => ({ pif, rule })));
-          break;
-        }
-        case "ports":
-          addPorts(failures, event.failure, this.#pifName(event.failure.pif));
-          break;
-        case "reported":
-          if (verdict === undefined) throw unexpected(event);
-          return { kind: "result", result: { ...verdict, rules, failures } };
-        case "table":
-          break;
-        case "hello":
-        case "pif":
-        case "listed":
-          throw unexpected(event);
-        default:
-          event satisfies never;
-      }
-    }
+  /** The first event of a report may take as long as `patience` says, if given. */
+  #readAnswer(patience?: AbortSignal): Promise<Answer> {
+    return readAnswer((first) => this.#nextEvent(first ? patience : undefined), (id) => this.#pifName(id));
   }
 
   async #nextEvent(patience: AbortSignal | undefined): Promise<ServerEvent | undefined> {
@@ -562,9 +420,6 @@ interface Prepared extends Disposable {
   readonly updates: readonly TableUpdate[];
   readonly chunks: Iterable<Uint8Array>;
 }
-
-/** What a server says to an update. */
-type Answer = { readonly kind: "accepted" } | { readonly kind: "result"; readonly result: UpdateResult };
 
 /** What a staged update needs of its connection. */
 interface StagedConnection {
@@ -749,75 +604,12 @@ function isSocket(path: string): boolean {
   }
 }
 
-async function readListing(channel: Channel<ServerEvent>, deadlines: Deadlines): Promise<Listing> {
-  let hello: Hello | undefined;
-  const pifs: { header: PifHeader; rules: ListedRule[]; failures: ReportedPorts[] }[] = [];
-  for (;;) {
-    const event = await deadlines.step((signal) => channel.next(signal));
-    switch (event?.kind) {
-      case undefined:
-        throw new ProtocolError("truncated", "Can't read the listing: the server hung up before it was complete");
-      case "rejected":
-        throw new UpdateError({ ...event.verdict, rules: [], failures: [] });
-      case "hello":
-        hello = event.hello;
-        break;
-      case "pif":
-        pifs.push({ header: event.pif, rules: [], failures: [] });
-        break;
-      case "rules": {
-        using table = RuleTable.ofRecords(event.records);
-        pifs.at(-1)?.rules.push(...table.listedRules());
-        break;
-      }
-      case "ports": {
-        const pif = pifs.at(-1);
-        if (pif === undefined) throw unexpected(event);
-        addPorts(pif.failures, event.failure, pif.header.name);
-        break;
-      }
-      case "listed":
-        if (hello === undefined) throw unexpected(event);
-        return {
-          hello,
-          pifs: pifs.map(({ header: { ruleCount: _, runCount: __, ...header }, ...listed }) => ({
-            ...header,
-            ...listed,
-          })),
-        };
-      case "accepted":
-      case "result":
-      case "table":
-      case "reported":
-        throw unexpected(event);
-      default:
-        event satisfies never;
-    }
-  }
-}
-
-/** Adds ports to those of the same rule, or as the next rule's. */
-function addPorts(failures: ReportedPorts[], { rule, ports }: RuleFailure, pif: string): void {
-  const last = failures.at(-1);
-  if (last?.pif === pif && last.rule === rule) {
-    failures[failures.length - 1] = { ...last, ports: [...last.ports, ...ports] };
-  } else failures.push({ pif, rule, ports });
-}
-
 /** Whether a table has these rules in this order, whatever their status. */
 function isSameTable(table: RuleTable, rules: readonly Rule[]): boolean {
   using other = RuleTable.of(rules);
   if (other.length !== table.length) return false;
   const [a, b] = [table.records(), other.records()];
   return a.every((byte, index) => index % RECORD_SIZE >= RECORD.STATUS || byte === b[index]);
-}
-
-function brokenOff(cause?: unknown): ProtocolError {
-  return new ProtocolError("truncated", "Can't read the result: the server hung up before it was complete", { cause });
-}
-
-function unexpected(event: ServerEvent): ProtocolError {
-  return new ProtocolError("unexpected-frame", `Can't take "${event.kind}" from the server: it has no place there`);
 }
 
 function isBroken(error: unknown): boolean {
