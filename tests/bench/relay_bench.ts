@@ -1,10 +1,11 @@
 /**
- * How the Linux backend relays beside haproxy, socat and the portable backend, in one run on one machine over loopback, so
- * that only the ratios count.
+ * How the Linux backend relays beside haproxy, socat, pasta and the portable backend, in one run on one machine over
+ * loopback, so that only the ratios count.
  *
  *     deno run -A tests/bench/relay_bench.ts [--short] [--only WORDS]
  *
- * Load comes from wrk and iperf3, the target is nginx; what isn't installed is left out. All relays have one thread.
+ * Load comes from wrk and iperf3, the target is nginx; what isn't installed is left out. All relays have one thread. pasta's
+ * targets are in a namespace of its own, where it connects them to.
  * Each figure is the median of ROUNDS, and each ratio the median of the ratios within the rounds: the relays of a round
  * follow one another closely, so that a slow minute of the machine hits all of them. `--short` runs one short round and only asserts that everything works;
  * `--only` measures only what has these words in its title, as "new connections".
@@ -16,7 +17,15 @@ import { assert } from "../assert.ts";
 import { freePort } from "../sync/harness.ts";
 import { figureLine, medianRatio, provenance, ratioLine } from "./figures.ts";
 import { connectionRate, requestRate, roundTripRate, tailLatency, throughput } from "./relay/loads.ts";
-import { haproxyConfiguration, installed, listening, nginxConfiguration, Programs } from "./relay/programs.ts";
+import {
+  haproxyConfiguration,
+  installed,
+  listening,
+  nginxConfiguration,
+  PASTA,
+  pastaArguments,
+  Programs,
+} from "./relay/programs.ts";
 
 const short = Deno.args.includes("--short");
 const only = Deno.args.includes("--only") ? Deno.args[Deno.args.indexOf("--only") + 1] ?? "" : "";
@@ -26,7 +35,7 @@ const SECONDS = short ? 1 : 2;
 /** socat leaves a process behind for each peer: let it end when the peer has been silent for 5 s. */
 const SOCAT_OPTIONS = ["-T5"];
 
-type Relay = "linux" | "haproxy" | "socat" | "portable";
+type Relay = "linux" | "haproxy" | "socat" | "pasta" | "portable";
 
 /** One figure for several relays. */
 interface Measure {
@@ -42,14 +51,20 @@ interface Measure {
   readonly figures: Map<Relay, number[]>;
 }
 
-const tools = installed(["nginx", "wrk", "iperf3", "haproxy", "socat"]);
+const tools = installed(["nginx", "wrk", "iperf3", "haproxy", "socat", ...PASTA]);
 await using programs = new Programs();
 const port = async () => await freePort("tcp");
 const udpPort = async () => await freePort("udp");
 const [web, stream, datagrams] = [await port(), await port(), await udpPort()];
-const webPorts = { linux: await port(), haproxy: await port(), portable: await port() };
-const streamPorts = { linux: await port(), haproxy: await port(), socat: await port(), portable: await port() };
-const udpPorts = { linux: await udpPort(), socat: await udpPort(), portable: await udpPort() };
+const webPorts = { linux: await port(), haproxy: await port(), pasta: await port(), portable: await port() };
+const streamPorts = {
+  linux: await port(),
+  haproxy: await port(),
+  socat: await port(),
+  pasta: await port(),
+  portable: await port(),
+};
+const udpPorts = { linux: await udpPort(), socat: await udpPort(), pasta: await udpPort(), portable: await udpPort() };
 
 const measures: Measure[] = [
   measureOf("requests over connections that stay", "per second", ["nginx", "wrk"], webPorts, {
@@ -102,11 +117,14 @@ function measureOf(
   rest: Pick<Measure, "measure" | "bars" | "lessIsBetter">,
 ): Measure {
   const possible = needs.every((tool) => tools.has(tool));
-  const relays: Relay[] = ["linux", "haproxy", "socat", "portable"];
-  const there = relays.filter((relay) =>
-    ports[relay] !== undefined && (relay === "linux" || relay === "portable" || tools.has(relay))
-  );
+  const relays: Relay[] = ["linux", "haproxy", "socat", "pasta", "portable"];
+  const there = relays.filter((relay) => ports[relay] !== undefined && isThere(relay));
   return { title, unit, needs, ports, ...rest, figures: new Map(possible ? there.map((relay) => [relay, []]) : []) };
+}
+
+function isThere(relay: Relay): boolean {
+  if (relay === "linux" || relay === "portable") return true;
+  return relay === "pasta" ? PASTA.every((tool) => tools.has(tool)) : tools.has(relay);
 }
 
 /** Half of what haproxy, or for want of it the Linux backend, has just shown to do, or shows now if it wasn't asked to. */
@@ -139,6 +157,7 @@ async function startAll(): Promise<void> {
       `UDP4:127.0.0.1:${datagrams}`,
     ]);
   }
+  if (isThere("pasta")) await startPasta([self, ...script("udp.ts"), "echo", `${datagrams}`]);
   for (const name of ["linux", "portable"] as const) {
     const routes = [
       `tcp:${webPorts[name]}:${web}`,
@@ -148,6 +167,26 @@ async function startAll(): Promise<void> {
     programs.start(self, [...script("relay.ts"), name, ...routes]);
     await listening(webPorts[name]);
   }
+}
+
+/** pasta, with the same targets as the others have, at the same ports of its own namespace. */
+async function startPasta(echo: readonly string[]): Promise<void> {
+  const inside = `${programs.directory}/inside`;
+  await Deno.mkdir(inside);
+  const targets = [echo];
+  if (tools.has("nginx")) {
+    targets.push(["nginx", "-c", programs.write("inside/nginx.conf", nginxConfiguration(inside, web))]);
+  }
+  if (tools.has("iperf3")) targets.push(["iperf3", "-s", "-p", `${stream}`]);
+  programs.start(
+    "pasta",
+    pastaArguments({
+      tcp: [[webPorts.pasta, web], [streamPorts.pasta, stream]],
+      udp: [[udpPorts.pasta, datagrams]],
+      programs: targets,
+    }),
+  );
+  await listening(webPorts.pasta);
 }
 
 function report(): void {
