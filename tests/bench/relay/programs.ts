@@ -73,9 +73,8 @@ http {
 
 /** What pasta needs to relay into a namespace of its own, and what runs in there. */
 export interface Inside {
-  /** Ports on this side and inside, by protocol. */
-  readonly tcp: readonly (readonly [number, number])[];
-  readonly udp: readonly (readonly [number, number])[];
+  /** TCP ports on this side and inside. */
+  readonly routes: readonly (readonly [number, number])[];
   /** Command lines that run until they are ended. */
   readonly programs: readonly (readonly string[])[];
 }
@@ -84,12 +83,12 @@ export interface Inside {
 export const PASTA: readonly string[] = ["pasta", "setpriv"];
 
 /** Arguments for pasta, which makes a namespace and runs the targets in it. They end when it does. */
-export function pastaArguments({ tcp, udp, programs }: Inside): string[] {
-  const forwarded = (routes: Inside["tcp"]) => routes.map(([port, target]) => `${port}:${target}`).join(",") || "none";
+export function pastaArguments({ routes, programs }: Inside): string[] {
+  const forwarded = routes.map(([port, target]) => `${port}:${target}`).join(",");
   const script = [...programs.map((words) => `${words.join(" ")} &`), "wait"].join(" ");
   return [
     ...["--foreground", "--quiet", ...Deno.uid() === 0 ? ["--runas", "0"] : []],
-    ...["-t", forwarded(tcp), "-u", forwarded(udp), "-T", "none", "-U", "none", "--"],
+    ...["-t", forwarded, "-u", "none", "-T", "none", "-U", "none", "--"],
     ...["setpriv", "--pdeathsig", "KILL", "sh", "-c", script],
   ];
 }
