@@ -44,14 +44,29 @@ export function* parsingSocketList(text: string, protocol: Protocol): Steps<List
   for (let end = text.indexOf("\n"); end >= 0;) {
     const start = end + 1;
     end = text.indexOf("\n", start);
-    const fields = text.indexOf(": ", start) + 2;
-    if (BEFORE_STATE.some((before) => text.startsWith(state, fields + before))) {
+    if (isInState(text, start, state)) {
       const socket = parseLine(text.slice(start, end < 0 ? text.length : end), protocol);
       if (socket !== undefined) sockets.push(socket);
     }
     if (++lines % LINES_PER_STEP === 0) yield;
   }
   return sockets;
+}
+
+/**
+ * Whether the rest of a list has nothing that takes new flows, given the text up to anywhere: the kernel lists all listening
+ * TCP sockets before all connections. Of UDP's it promises nothing.
+ */
+export function isEnough(text: string, protocol: Protocol): boolean {
+  if (protocol !== "tcp") return false;
+  const start = text.lastIndexOf("\n", text.lastIndexOf("\n") - 1) + 1;
+  return start > 0 && !isInState(text, start, STATE.tcp);
+}
+
+/** Whether the line that begins at `start` is of a socket in this state. */
+function isInState(text: string, start: number, state: string): boolean {
+  const fields = text.indexOf(": ", start) + 2;
+  return BEFORE_STATE.some((before) => text.startsWith(state, fields + before));
 }
 
 /** What a line says, if it is of a socket that takes new flows. */

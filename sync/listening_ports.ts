@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ListeningSocket, parseSocketList, parsingSocketList } from "../codec/socket_list.ts";
+import { isEnough, type ListeningSocket, parseSocketList, parsingSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
 import type { ListeningPorts } from "../codec/table.ts";
 import { Slices } from "./slices.ts";
@@ -20,8 +20,14 @@ const LISTS = [
   ["udp", "/proc/thread-self/net/udp6"],
 ] as const satisfies readonly (readonly [Protocol, string])[];
 
-/** Reads a file of the kernel's; resolves to `undefined` if there is none, as on a kernel without IPv6. */
-export type ListReader = (path: string) => Promise<string | undefined>;
+/**
+ * Reads a file of the kernel's up to where `enough` says so of the text so far, if anywhere; resolves to `undefined` if there
+ * is no such file, as on a kernel without IPv6.
+ */
+export type ListReader = (path: string, enough: (text: string) => boolean) => Promise<string | undefined>;
+
+/** Bytes per read: more than the kernel hands out at once. */
+const PIECE = 65536;
 
 /** All listening sockets that the lists show. Throws what reading them throws. */
 export function listeningSockets(): ListeningSocket[] {
@@ -39,7 +45,8 @@ export async function listeningPorts(
   const ports = { tcp: new Set<number>(), udp: new Set<number>() };
   const slices = new Slices();
   for (const [protocol, path] of LISTS) {
-    for (const socket of await slices.run(parsingSocketList(await read(path) ?? "", protocol))) {
+    const list = await read(path, (text) => isEnough(text, protocol)) ?? "";
+    for (const socket of await slices.run(parsingSocketList(list, protocol))) {
       if (!isOwn(socket)) ports[protocol].add(socket.port);
       if (slices.over()) await slices.next();
     }
@@ -70,9 +77,18 @@ function readList(path: string): string | undefined {
   }
 }
 
-async function readListElsewhere(path: string): Promise<string | undefined> {
+async function readListElsewhere(path: string, enough: (text: string) => boolean): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    using file = await Deno.open(path);
+    const into = new Uint8Array(PIECE);
+    const decoder = new TextDecoder();
+    let text = "";
+    for (;;) {
+      const length = await file.read(into);
+      if (length === null) return text;
+      text += decoder.decode(into.subarray(0, length), { stream: true });
+      if (enough(text)) return text;
+    }
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

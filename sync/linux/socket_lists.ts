@@ -21,12 +21,12 @@ import { openSystemFile, readAside } from "./system_file.ts";
  * entered
  */
 export function namespaceReader(path: string): ListReader {
-  return async (file) => {
+  return async (file, enough) => {
     using libc = openLibc();
     const descriptor = openWithin(libc, path, file);
     if (descriptor === undefined) return undefined;
     try {
-      return await readAside(libc, descriptor, file);
+      return await readAside(libc, descriptor, file, enough);
     } finally {
       libc.call.close(descriptor);
     }

@@ -41,11 +41,17 @@ export function openSystemFile(libc: Libc, path: string): number {
 }
 
 /**
- * The whole text of an open file, which the kernel may take long to write: another thread waits for it.
+ * The text of an open file, which the kernel may take long to write: another thread waits for it. Up to where `enough` says
+ * so of the text so far, if anywhere.
  *
  * @throws {PestoError} (as a rejection) with the code `internal` if it can't be read
  */
-export async function readAside(libc: Libc, descriptor: number, path: string): Promise<string> {
+export async function readAside(
+  libc: Libc,
+  descriptor: number,
+  path: string,
+  enough: (text: string) => boolean,
+): Promise<string> {
   const into = new Uint8Array(new ArrayBuffer(PIECE));
   const decoder = new TextDecoder();
   let text = "";
@@ -53,8 +59,8 @@ export async function readAside(libc: Libc, descriptor: number, path: string): P
     const length = await libc.call.read_aside(descriptor, into, BigInt(PIECE));
     // Which error it was, only the other thread knows.
     if (length < 0) throw new PestoError("internal", `Can't read "${path}": the system gave an error`);
-    if (length === 0) return text + decoder.decode();
     text += decoder.decode(into.subarray(0, length), { stream: true });
+    if (length === 0 || enough(text)) return text;
   }
 }
 

@@ -1,4 +1,4 @@
-import { parseSocketList } from "../../codec/socket_list.ts";
+import { isEnough, parseSocketList } from "../../codec/socket_list.ts";
 import { assertEquals } from "../assert.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -29,4 +29,24 @@ Deno.test("parseSocketList() sees a socket that this process has just opened", (
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const sockets = parseSocketList(Deno.readTextFileSync("/proc/net/tcp"), "tcp");
   assertEquals(sockets.filter(({ port }) => port === listener.addr.port).map(({ address }) => address), ["127.0.0.1"]);
+});
+
+Deno.test("isEnough() says so at the first whole line of a TCP connection, and never of UDP", () => {
+  const listening = `   0: 0100007F:1F90 00000000:0000 0A ${REST} 1001 1\n`;
+  const connection = `   1: 0100007F:1F90 0100007F:D431 06 ${REST} 0 3\n`;
+  for (const text of ["", HEAD, HEAD + listening, HEAD + listening + connection.slice(0, -1)]) {
+    assertEquals(isEnough(text, "tcp"), false, text);
+  }
+  assertEquals(isEnough(HEAD + listening + connection, "tcp"), true);
+  assertEquals(isEnough(HEAD + listening + connection + connection.slice(0, 20), "tcp"), true);
+  assertEquals(isEnough(HEAD + connection, "udp"), false);
+});
+
+Deno.test("isEnough() is right about the kernel's own list: nothing listens after a connection", async () => {
+  using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  using _client = await Deno.connect({ port: listener.addr.port, hostname: "127.0.0.1" });
+  const lines = Deno.readTextFileSync("/proc/net/tcp").trimEnd().split("\n").slice(1);
+  const states = lines.map((line) => line.trim().split(/\s+/)[3]);
+  const first = states.findIndex((state) => state !== "0A");
+  assertEquals(first >= 0 && states.slice(first).includes("0A"), false);
 });
