@@ -7,6 +7,7 @@
 import { isEnough, type ListeningSocket, parseSocketList, parsingSocketList } from "../codec/socket_list.ts";
 import type { Protocol } from "../codec/types.ts";
 import type { ListeningPorts } from "../codec/table.ts";
+import { readPieces } from "./kernel_file.ts";
 import { Slices } from "./slices.ts";
 
 /**
@@ -25,9 +26,6 @@ const LISTS = [
  * is no such file, as on a kernel without IPv6.
  */
 export type ListReader = (path: string, enough: (text: string) => boolean) => Promise<string | undefined>;
-
-/** Bytes per read: more than the kernel hands out at once. */
-const PIECE = 65536;
 
 /** All listening sockets that the lists show. Throws what reading them throws. */
 export function listeningSockets(): ListeningSocket[] {
@@ -80,15 +78,7 @@ function readList(path: string): string | undefined {
 async function readListElsewhere(path: string, enough: (text: string) => boolean): Promise<string | undefined> {
   try {
     using file = await Deno.open(path);
-    const into = new Uint8Array(PIECE);
-    const decoder = new TextDecoder();
-    let text = "";
-    for (;;) {
-      const length = await file.read(into);
-      if (length === null) return text;
-      text += decoder.decode(into.subarray(0, length), { stream: true });
-      if (enough(text)) return text;
-    }
+    return await readPieces(async (into) => await file.read(into) ?? 0, enough);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -9,6 +9,7 @@
 
 import { PestoError } from "../../codec/errors.ts";
 import { errorText } from "../errno.ts";
+import { readPieces } from "../kernel_file.ts";
 import type { ListReader } from "../listening_ports.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { Namespace } from "./namespaces.ts";
@@ -26,7 +27,7 @@ export function namespaceReader(path: string): ListReader {
     const descriptor = openWithin(libc, path, file);
     if (descriptor === undefined) return undefined;
     try {
-      return await readAside(libc, descriptor, file, enough);
+      return await readPieces((into) => readAside(libc, descriptor, file, into), enough);
     } finally {
       libc.call.close(descriptor);
     }

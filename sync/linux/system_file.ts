@@ -5,10 +5,8 @@
  */
 
 import { PestoError } from "../../codec/errors.ts";
+import { PIECE } from "../kernel_file.ts";
 import { C, cString, lastError, type Libc, openLibc, systemFailure } from "./libc.ts";
-
-/** Bytes per read: more than the kernel hands out at once. */
-const PIECE = 65536;
 
 /** Where all of them are read to, one after the other: to make it took as long as to read a short file. */
 let piece: Uint8Array<ArrayBuffer> | undefined;
@@ -41,27 +39,22 @@ export function openSystemFile(libc: Libc, path: string): number {
 }
 
 /**
- * The text of an open file, which the kernel may take long to write: another thread waits for it. Up to where `enough` says
- * so of the text so far, if anywhere.
+ * Reads the next bytes of an open file, which the kernel may take long to write: another thread waits for them. Resolves to
+ * how many, 0 at the end.
  *
+ * @param path for the error's sentence
  * @throws {PestoError} (as a rejection) with the code `internal` if it can't be read
  */
 export async function readAside(
   libc: Libc,
   descriptor: number,
   path: string,
-  enough: (text: string) => boolean,
-): Promise<string> {
-  const into = new Uint8Array(new ArrayBuffer(PIECE));
-  const decoder = new TextDecoder();
-  let text = "";
-  for (;;) {
-    const length = await libc.call.read_aside(descriptor, into, BigInt(PIECE));
-    // Which error it was, only the other thread knows.
-    if (length < 0) throw new PestoError("internal", `Can't read "${path}": the system gave an error`);
-    text += decoder.decode(into.subarray(0, length), { stream: true });
-    if (length === 0 || enough(text)) return text;
-  }
+  into: Uint8Array<ArrayBuffer>,
+): Promise<number> {
+  const length = await libc.call.read_aside(descriptor, into, BigInt(into.length));
+  // Which error it was, only the other thread knows.
+  if (length < 0) throw new PestoError("internal", `Can't read "${path}": the system gave an error`);
+  return length;
 }
 
 function readAll(libc: Libc, descriptor: number, path: string): string {

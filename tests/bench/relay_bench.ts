@@ -5,11 +5,11 @@
  *     deno run -A tests/bench/relay_bench.ts [--short] [--only WORDS]
  *
  * Load comes from wrk and iperf3, the target is nginx; what isn't installed is left out. All relays have one thread. pasta's
- * targets are in a namespace of its own, which it relays into; of UDP it isn't asked, because Debian's of 2023 answered in one
- * run and not in the next.
- * Each figure is the median of ROUNDS, and each ratio the median of the ratios within the rounds: the relays of a round
- * follow one another closely, so that a slow minute of the machine hits all of them. `--short` runs one short round and only asserts that everything works;
- * `--only` measures only what has these words in its title, as "new connections".
+ * targets are in a namespace of its own, which it relays into; of UDP it isn't asked, because Debian's of 2023 answered in
+ * one run and not in the next. Each figure is the median of ROUNDS, and each ratio the median of the ratios within the
+ * rounds: the relays of a round follow one another closely, so that a slow minute of the machine hits all of them.
+ * `--short` runs one short round and only asserts that everything works; `--only` measures only what has these words in its
+ * title, as "new connections".
  *
  * @module
  */

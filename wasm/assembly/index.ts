@@ -1,7 +1,7 @@
 /**
  * The core's front door: what the module exports is what this file exports. Functions that take or give strings or
  * arrays are bound by as-bind, all others are called directly with addresses in linear memory. Only functions: whoever
- * starts the core waits for every export, and 134 constants took as long as all the rest.
+ * starts the core waits for every export, and 134 constants took 2 of 5 ms.
  *
  * @module
  */
